@@ -8,70 +8,61 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal._registration import register_serializables
-from keras_nonlocal._version import __version__
+from keras_nonlocal._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from keras_nonlocal import data, layers, models
-    from keras_nonlocal.models import (
-        NLResNet,
-        NLResNet50C2D,
-        NLResNet50I3D,
-        NLResNet101C2D,
-        NLResNet101I3D,
-        ResNet50C2D,
-        ResNet50I3D,
-        ResNet101C2D,
-        ResNet101I3D,
-        preprocess_input,
-    )
+    from keras_nonlocal import data as data
+    from keras_nonlocal import layers as layers
+    from keras_nonlocal import models as models
+    from keras_nonlocal.models import NLResNet as NLResNet
+    from keras_nonlocal.models import NLResNet50C2D as NLResNet50C2D
+    from keras_nonlocal.models import NLResNet50I3D as NLResNet50I3D
+    from keras_nonlocal.models import NLResNet101C2D as NLResNet101C2D
+    from keras_nonlocal.models import NLResNet101I3D as NLResNet101I3D
+    from keras_nonlocal.models import NLResNet152C2D as NLResNet152C2D
+    from keras_nonlocal.models import NLResNet152I3D as NLResNet152I3D
+    from keras_nonlocal.models import ResNet50C2D as ResNet50C2D
+    from keras_nonlocal.models import ResNet50I3D as ResNet50I3D
+    from keras_nonlocal.models import ResNet101C2D as ResNet101C2D
+    from keras_nonlocal.models import ResNet101I3D as ResNet101I3D
+    from keras_nonlocal.models import ResNet152C2D as ResNet152C2D
+    from keras_nonlocal.models import ResNet152I3D as ResNet152I3D
+    from keras_nonlocal.models import preprocess_input as preprocess_input
 
-# name -> module that defines it; a module's own name maps to itself.
-_LOCATIONS = {
-    "data": "keras_nonlocal.data",
-    "layers": "keras_nonlocal.layers",
-    "models": "keras_nonlocal.models",
-} | dict.fromkeys(
+_SUBMODULES = ("data", "layers", "models")
+
+# Public name -> the module it is taken from.
+_MODULE_OF = dict.fromkeys(
     (
         "NLResNet",
         "NLResNet50C2D",
         "NLResNet50I3D",
         "NLResNet101C2D",
         "NLResNet101I3D",
+        "NLResNet152C2D",
+        "NLResNet152I3D",
         "ResNet50C2D",
         "ResNet50I3D",
         "ResNet101C2D",
         "ResNet101I3D",
+        "ResNet152C2D",
+        "ResNet152I3D",
         "preprocess_input",
     ),
     "keras_nonlocal.models",
 )
 
-__all__ = [
-    "NLResNet",
-    "NLResNet50C2D",
-    "NLResNet50I3D",
-    "NLResNet101C2D",
-    "NLResNet101I3D",
-    "ResNet50C2D",
-    "ResNet50I3D",
-    "ResNet101C2D",
-    "ResNet101I3D",
-    "__version__",
-    "data",
-    "layers",
-    "models",
-    "preprocess_input",
-]
+__all__ = ["__version__", *_SUBMODULES, *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LOCATIONS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    location = _LOCATIONS[name]
-    module = importlib.import_module(location)
-    value = module if location == f"{__name__}.{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,35 @@
+"""Networks for clips in the manner of `keras.applications`."""
+
+from keras_nonlocal.models.named import (
+    NLResNet50C2D,
+    NLResNet50I3D,
+    NLResNet101C2D,
+    NLResNet101I3D,
+    NLResNet152C2D,
+    NLResNet152I3D,
+    ResNet50C2D,
+    ResNet50I3D,
+    ResNet101C2D,
+    ResNet101I3D,
+    ResNet152C2D,
+    ResNet152I3D,
+)
+from keras_nonlocal.models.preprocessing import preprocess_input
+from keras_nonlocal.models.video import NLResNet
+
+__all__ = [
+    "NLResNet",
+    "NLResNet50C2D",
+    "NLResNet50I3D",
+    "NLResNet101C2D",
+    "NLResNet101I3D",
+    "NLResNet152C2D",
+    "NLResNet152I3D",
+    "ResNet50C2D",
+    "ResNet50I3D",
+    "ResNet101C2D",
+    "ResNet101I3D",
+    "ResNet152C2D",
+    "ResNet152I3D",
+    "preprocess_input",
+]
