@@ -1,0 +1,17 @@
+"""Clips from video files: `tf.data` pipelines in the manner of Keras."""
+
+from keras_nonlocal.data.decoding import PyAVReader
+from keras_nonlocal.data.directory import video_dataset_from_directory
+from keras_nonlocal.data.readers import VideoError, VideoReader
+from keras_nonlocal.data.sampling import ClipSampler
+from keras_nonlocal.data.transforms import Framing, FramingSampler
+
+__all__ = [
+    "ClipSampler",
+    "Framing",
+    "FramingSampler",
+    "PyAVReader",
+    "VideoError",
+    "VideoReader",
+    "video_dataset_from_directory",
+]

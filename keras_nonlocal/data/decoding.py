@@ -1,0 +1,239 @@
+"""Video files to frames, by PyAV: only the span that a clip needs is decoded."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from keras_nonlocal.data._requirements import import_av
+from keras_nonlocal.data.readers import TimelineChangedError, VideoError
+from keras_nonlocal.data.transforms import Framing
+
+
+class PyAVReader:
+    """Random access to the frames of one video file.
+
+    Frames are addressed by their place in presentation order. The order and the
+    times come from the timestamps of all packets, so variable frame rates and edit
+    lists are honoured, and so are rotation and non-square pixels. Interlaced frames
+    stay woven and an alpha channel is dropped.
+
+    Args:
+        path: A file that FFmpeg can read.
+
+    Raises:
+        VideoError: If the file holds no video that can be read.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._av = import_av()
+        self._path = path
+        self._reformatter = self._av.video.reformatter.VideoReformatter()
+        self._open()
+        try:
+            self._read_timeline()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Releases the file and the decoder."""
+        self._container.close()
+
+    @property
+    def times(self) -> np.ndarray:
+        """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
+        return self._timestamps * float(self._time_base)
+
+    def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
+        """Decodes, scales and crops frames.
+
+        Args:
+            indices: Places in presentation order, any shape and order.
+            framing: What is kept of each picture.
+
+        Returns:
+            RGB bytes, shape `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
+
+        Raises:
+            VideoError: If a frame cannot be decoded.
+            TimelineChangedError: If the file holds other frames than its packets
+                announce; `times` is right afterwards.
+        """
+        wanted, places = np.unique(indices, return_inverse=True)
+        shape = (len(wanted), len(framing.anchors), *framing.crop_size, 3)
+        crops = np.empty(shape, np.uint8)
+        targets = {int(self._timestamps[i]): row for row, i in enumerate(wanted)}
+        for group in self._groups_by_key_frame(sorted(targets)):
+            for timestamp, frame in self._decode_group(group):
+                crops[targets[timestamp]] = framing.cut(self._picture(frame, framing))
+        return crops[places.reshape(np.shape(indices))]
+
+    def _open(self) -> None:
+        try:
+            self._container = self._av.open(self._path)
+        except (self._av.FFmpegError, OSError) as error:
+            raise self._error(error) from None
+        pictures = self._av.stream.Disposition.attached_pic
+        streams = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & pictures
+        ]
+        if not streams:
+            self._container.close()
+            raise VideoError(self._path, "it holds no video stream")
+        self._stream = streams[0]
+        self._time_base = self._stream.time_base or Fraction(1, 1)
+        # Several files are decoded at a time: one thread for each.
+        self._stream.codec_context.thread_count = 1
+
+    def _read_timeline(self) -> None:
+        """Takes the order of the frames from the packets, without decoding."""
+        timestamps, key_timestamps, num_packets = [], [], 0
+        try:
+            for packet in self._container.demux(self._stream):
+                if not packet.size:
+                    continue
+                num_packets += 1
+                if packet.is_discard:
+                    continue
+                timestamps.append(packet.pts)
+                if packet.is_keyframe:
+                    key_timestamps.append(packet.pts)
+        except self._av.FFmpegError as error:
+            raise self._error(error) from None
+        if None in timestamps or len({*timestamps}) < len(timestamps):
+            self._decode_timeline()
+            return
+        self._check_complete(num_packets)
+        self._timestamps = np.array(sorted(timestamps), np.int64)
+        self._key_timestamps = np.array(sorted(key_timestamps), np.int64)
+        self._check_not_empty()
+
+    def _decode_timeline(self) -> None:
+        """Takes the order of the frames from decoding them all."""
+        timestamps = []
+        self._reopen()
+        try:
+            for frame in self._container.decode(self._stream):
+                timestamps.append(frame.pts)
+        except self._av.FFmpegError as error:
+            raise self._error(error) from None
+        if None in timestamps:
+            raise VideoError(self._path, "its frames have no timestamps")
+        self._timestamps = np.unique(np.array(timestamps, np.int64))
+        self._key_timestamps = np.empty(0, np.int64)
+        self._check_not_empty()
+
+    def _check_complete(self, num_packets: int) -> None:
+        is_mp4 = "mp4" in self._container.format.name.split(",")
+        if is_mp4 and num_packets < self._stream.frames:
+            raise VideoError(
+                self._path,
+                f"it ends after {num_packets} of {self._stream.frames} frames",
+            )
+
+    def _check_not_empty(self) -> None:
+        if not len(self._timestamps):
+            raise VideoError(self._path, "its video stream has no frames")
+
+    def _groups_by_key_frame(self, targets: list[int]) -> Iterator[list[int]]:
+        """Splits ascending timestamps where a key frame lies in between."""
+        keys = np.searchsorted(self._key_timestamps, targets, "right")
+        for key in np.unique(keys):
+            first, last = np.searchsorted(keys, (key, key + 1))
+            yield targets[first:last]
+
+    def _decode_group(self, targets: list[int]) -> Iterator[tuple[int, Any]]:
+        """Yields the frames with the given timestamps, in any order."""
+        missing = {*targets}
+        for attempt in (self._seek_key_frame, self._reopen_before):
+            attempt(targets[0])
+            try:
+                for frame in self._decode_sparsely(missing):
+                    missing.remove(frame.pts)
+                    yield frame.pts, frame
+            except self._av.FFmpegError as error:
+                failure = error
+            else:
+                failure = None
+            if not missing:
+                return
+        if failure is not None:
+            raise self._error(failure) from None
+        known = self._timestamps
+        self._decode_timeline()
+        if np.array_equal(known, self._timestamps):
+            time = min(missing) * float(self._time_base)
+            raise VideoError(self._path, f"its frame at {time:.3f} s cannot be decoded")
+        raise TimelineChangedError(self._path)
+
+    def _decode_sparsely(self, targets: set[int]) -> Iterator[Any]:
+        """Decodes from here on until all targets came, sparing what none needs."""
+        context = self._stream.codec_context
+        for packet in self._container.demux(self._stream):
+            needed = packet.pts is None or packet.pts in targets
+            context.skip_frame = "DEFAULT" if needed else "NONREF"
+            for frame in packet.decode():
+                if frame.pts in targets:
+                    yield frame
+            if not targets:
+                return
+
+    def _seek_key_frame(self, timestamp: int) -> None:
+        key = np.searchsorted(self._key_timestamps, timestamp, "right") - 1
+        if key < 0:
+            self._reopen()
+            return
+        try:
+            self._container.seek(int(self._key_timestamps[key]), stream=self._stream)
+        except self._av.FFmpegError:
+            self._reopen()
+
+    def _reopen_before(self, _: int) -> None:
+        self._reopen()
+
+    def _reopen(self) -> None:
+        self._container.close()
+        self._open()
+
+    def _picture(self, frame: Any, framing: Framing) -> np.ndarray:
+        """Scales and converts in one step; turns the picture upright."""
+        if frame.is_corrupt:
+            raise VideoError(self._path, f"its frame at {frame.time:.3f} s is damaged")
+        quarter_turns = round((frame.rotation or 0) / 90)
+        aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
+        size = (frame.height, frame.width * aspect)
+        if quarter_turns % 2:
+            width, height = framing.scaled_size(*reversed(size))
+        else:
+            height, width = framing.scaled_size(*size)
+        scaled = self._reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            interpolation="BILINEAR",
+            threads=1,
+        )
+        plane = scaled.planes[0]
+        lines = np.frombuffer(plane, np.uint8)[: height * plane.line_size]
+        picture = lines.reshape(height, plane.line_size)[:, : 3 * width]
+        return np.rot90(picture.reshape(height, width, 3), quarter_turns)
+
+    def _error(self, error: Exception) -> VideoError:
+        return VideoError(self._path, getattr(error, "strerror", None) or str(error))

@@ -1,0 +1,243 @@
+"""`video_dataset_from_directory`: a folder per class to clips and labels."""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from keras_nonlocal.data.arguments import (
+    check_choice,
+    check_positive_integer,
+    is_integer,
+)
+from keras_nonlocal.data.decoding import PyAVReader
+from keras_nonlocal.data.pipeline import (
+    LABEL_MODES,
+    ClipLoader,
+    EpochOrder,
+    clip_dataset,
+)
+from keras_nonlocal.data.readers import OpenVideo
+from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
+from keras_nonlocal.data.sources import VideoList, list_directory
+from keras_nonlocal.data.transforms import FramingSampler
+
+
+def video_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: Sequence[int] | Literal["inferred"] | None = "inferred",
+    label_mode: Literal["int", "categorical", "binary"] | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 8,
+    num_frames: int = 8,
+    frame_stride: int = 8,
+    crop_size: int | tuple[int, int] = 224,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: Literal["training", "validation", "both"] | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+    *,
+    augment: bool | None = None,
+    short_side: int | tuple[int, int] | None = None,
+    horizontal_flip: bool = False,
+    num_clips: int | None = None,
+    num_crops: Literal[1, 3] | None = None,
+    target_fps: float | None = None,
+    short_videos: ShortVideos = "loop",
+    open_video: OpenVideo = PyAVReader,
+) -> Any:
+    """Generates a `tf.data.Dataset` of clips from video files in a directory.
+
+    The directory has a subdirectory per class:
+
+    ```
+    main_directory/
+    ...class_a/
+    ......a_video_1.mp4
+    ......a_video_2.mp4
+    ...class_b/
+    ......b_video_1.mp4
+    ......b_video_2.mp4
+    ```
+
+    An epoch takes every video once. In training, its clip starts at a random frame,
+    the picture is scaled at random and a random part of it is kept; otherwise the
+    clip and the part in the middle are kept. Clips are decoded while they are needed,
+    several files at a time.
+
+    Args:
+        directory: Directory where the videos are.
+        labels: `"inferred"` (a class per subdirectory), `None` (no labels), or a list
+            or tuple with a class index for each video, in the alphanumeric order
+            of the paths, as `os.walk` finds them.
+        label_mode: `"int"`: labels `int32` of shape `(batch,)`; `"categorical"`:
+            one-hot `float32` of shape `(batch, num_classes)`; `"binary"`: `float32`
+            0 or 1 of shape `(batch, 1)`, for two classes; `None`: no labels.
+        class_names: Names of the subdirectories to use, in the order of the classes.
+            Only with `labels="inferred"`. Defaults to all in alphanumeric order.
+        batch_size: Videos per batch. If `None`, they are not batched. Defaults to
+            `8`.
+        num_frames: Frames per clip. Defaults to `8`.
+        frame_stride: Distance between two frames of a clip, in frames. Defaults to
+            `8`.
+        crop_size: Side of the square that is kept, or `(height, width)`, in pixels.
+            Defaults to `224`.
+        shuffle: Whether to shuffle the videos, anew in each epoch (a validation
+            subset: once, before the split). Defaults to `True`.
+        seed: Seed of the order and of all random choices. With it, epoch `e` has the
+            same clips in the same order in every run.
+        validation_split: Share of the videos, between 0 and 1, kept for validation.
+        subset: `"training"`, `"validation"`, or `"both"` for a tuple of the two
+            datasets. Needs `validation_split`.
+        follow_links: Whether to visit subdirectories that links point to. Defaults
+            to `False`.
+        verbose: Whether to print the numbers of videos and classes. Defaults to
+            `True`.
+        augment: Whether clips, scales and crops are drawn at random. By default they
+            are if the videos are shuffled, except in a validation subset and
+            if `num_clips` or `num_crops` is given.
+        short_side: Length in pixels to which the shorter side of the picture is
+            scaled, or the pair between which it is drawn. Defaults to
+            8/7 and, if drawn, up to 10/7 of the longer side of the crop: 256 to 320
+            for `crop_size=224`.
+        horizontal_flip: Whether half of the augmented clips are mirrored. Usual for
+            Kinetics; wrong if classes differ in left and right. Defaults to `False`.
+        num_clips: Clips per video, evenly spaced over all of it, for testing.
+        num_crops: 1, the centre, or 3, side by side along the longer side of the
+            picture, for testing.
+        target_fps: Frames per second at which `frame_stride` counts. Defaults to
+            counting the frames of the file, whatever their rate.
+        short_videos: What follows the last frame of a video shorter than a clip:
+            `"loop"` starts over, `"repeat_last"` stands still. Defaults to `"loop"`.
+        open_video: Opens a path and returns a context manager with `times` and
+            `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`. Defaults
+            to `keras_nonlocal.data.PyAVReader`.
+
+    Returns:
+        A `tf.data.Dataset` of `(clips, labels)`, or of `clips` alone without labels;
+        for `subset="both"` the tuple of the training and the validation dataset.
+        Clips are `uint8` RGB of shape `(batch, num_frames, height, width, 3)`; with
+        `num_clips` or `num_crops`
+        `(batch, num_clips * num_crops, num_frames, height, width, 3)`, the crops of
+        a clip next to each other. The attributes `class_names` and `file_paths` tell
+        the classes and the files.
+
+    Raises:
+        ValueError: If an argument or the directory does not fit, in one sentence.
+        ImportError: If TensorFlow is missing; PyAV is needed when videos are read.
+
+    Example:
+
+    >>> train, validation = keras_nonlocal.data.video_dataset_from_directory(
+    ...     "videos", validation_split=0.2, subset="both", seed=1
+    ... )  # doctest: +SKIP
+    >>> model.fit(train, validation_data=validation)  # doctest: +SKIP
+    """
+    _check_arguments(label_mode, batch_size, shuffle, seed, validation_split, subset)
+    clips = ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos)
+    framings = FramingSampler(crop_size, short_side, num_crops, horizontal_flip)
+    if label_mode is None:
+        labels = None
+        class_names = None
+    videos = list_directory(directory, labels, class_names, follow_links)
+    _check_binary(label_mode, videos)
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**31))
+    if verbose:
+        _report(videos)
+    if shuffle:
+        videos = videos.shuffle(seed)
+    parts = _subsets(videos, validation_split, subset, verbose)
+
+    def dataset(role: str, part: VideoList) -> Any:
+        draws = shuffle and role == "training"
+        random_views = draws and num_clips is None and num_crops is None
+        loader = ClipLoader(
+            part,
+            open_video,
+            clips,
+            framings,
+            seed if (random_views if augment is None else augment) else None,
+        )
+        order = EpochOrder(len(part.paths), seed if draws else None)
+        return clip_dataset(loader, order, label_mode, batch_size)
+
+    datasets = tuple(dataset(role, part) for role, part in parts.items())
+    return datasets if subset == "both" else datasets[0]
+
+
+def _check_arguments(
+    label_mode: Any,
+    batch_size: Any,
+    shuffle: Any,
+    seed: Any,
+    validation_split: Any,
+    subset: Any,
+) -> None:
+    check_choice("label_mode", label_mode, LABEL_MODES)
+    if batch_size is not None:
+        check_positive_integer("batch_size", batch_size)
+    if seed is not None and (not is_integer(seed) or seed < 0):
+        raise ValueError(
+            f"`seed` must be None or an integer of at least 0. Received: seed={seed!r}"
+        )
+    check_choice("subset", subset, ("training", "validation", "both", None))
+    if validation_split is not None and not 0 < validation_split < 1:
+        raise ValueError(
+            "`validation_split` must be between 0 and 1. "
+            f"Received: validation_split={validation_split!r}"
+        )
+    if (validation_split is None) != (subset is None):
+        raise ValueError(
+            "`validation_split` and `subset` must be given together. "
+            f"Received: validation_split={validation_split!r}, subset={subset!r}"
+        )
+    if validation_split is not None and subset != "both" and shuffle and seed is None:
+        raise ValueError(
+            "`seed` must be given if shuffled videos are split by two calls, so that "
+            "training and validation do not overlap. "
+            f"Received: seed=None, subset={subset!r}"
+        )
+
+
+def _check_binary(label_mode: Any, videos: VideoList) -> None:
+    if label_mode == "binary" and len(videos.class_names or ()) != 2:
+        raise ValueError(
+            '`label_mode="binary"` needs exactly two classes. '
+            f"Received: the classes {[*(videos.class_names or ())]}"
+        )
+
+
+def _subsets(
+    videos: VideoList, validation_split: float | None, subset: Any, verbose: bool
+) -> dict[str, VideoList]:
+    if validation_split is None:
+        return {"training": videos}
+    parts = dict(
+        zip(("training", "validation"), videos.split(validation_split), strict=True)
+    )
+    if subset != "both":
+        parts = {subset: parts[subset]}
+    for role, part in parts.items():
+        if not part.paths:
+            raise ValueError(
+                f"`validation_split` leaves no videos for {role}. Received: "
+                f"validation_split={validation_split!r} of {len(videos.paths)} videos"
+            )
+        if verbose:
+            _print(f"Using {len(part.paths)} videos for {role}.")
+    return parts
+
+
+def _report(videos: VideoList) -> None:
+    classes = ""
+    if videos.class_names is not None:
+        classes = f" belonging to {len(videos.class_names)} classes"
+    _print(f"Found {len(videos.paths)} videos{classes}.")
+
+
+def _print(message: str) -> None:
+    print(message)  # noqa: T201 - `verbose` asks for it

@@ -1,0 +1,176 @@
+"""Where the videos are and which labels they have."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from keras_nonlocal.data.arguments import is_integer
+
+VIDEO_EXTENSIONS = (
+    ".3gp",
+    ".avi",
+    ".flv",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".ogv",
+    ".ts",
+    ".webm",
+    ".wmv",
+)
+
+
+@dataclass(frozen=True)
+class VideoList:
+    """Paths of videos and, unless there are none, a label for each.
+
+    Args:
+        paths: Paths of the files.
+        labels: Class indices, one per path, or `None`.
+        class_names: Names of the classes, or `None` if they are not known.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> Self:
+        """Returns the videos at `indices`, in that order."""
+        labels = self.labels
+        return type(self)(
+            tuple(self.paths[i] for i in indices),
+            None if labels is None else tuple(labels[i] for i in indices),
+            self.class_names,
+        )
+
+    def shuffle(self, seed: int) -> Self:
+        """Returns the videos in an order that depends on `seed` only."""
+        return self.select(np.random.default_rng(seed).permutation(len(self.paths)))
+
+    def split(self, validation_split: float) -> tuple[Self, Self]:
+        """Returns the videos for training and, the last ones, for validation."""
+        total = len(self.paths)
+        num_training = total - int(validation_split * total)
+        return (
+            self.select(range(num_training)),
+            self.select(range(num_training, total)),
+        )
+
+
+def list_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    class_names: Sequence[str] | None = None,
+    follow_links: bool = False,
+) -> VideoList:
+    """Lists the videos below a directory in alphanumeric order.
+
+    Args:
+        directory: Path of the directory.
+        labels: `"inferred"`: one class per subdirectory; `None`: no labels; or a
+            list or tuple with an integer for each video.
+        class_names: Names of the subdirectories to use, in the order of the classes.
+        follow_links: Whether to visit directories that links point to.
+
+    Raises:
+        ValueError: If there is nothing to learn from, with the reason.
+    """
+    directory = os.fspath(directory)
+    _check_directory(directory)
+    _check_labels(labels, class_names)
+    if isinstance(labels, str):
+        return _list_classes(directory, class_names, follow_links)
+    paths = tuple(_videos_below(directory, follow_links))
+    _check_found(paths, directory)
+    if labels is None:
+        return VideoList(paths)
+    if len(labels) != len(paths):
+        raise ValueError(
+            f"`labels` must have one entry for each of the {len(paths)} videos in "
+            f"{directory!r}. Received: {len(labels)} labels"
+        )
+    names = tuple(str(label) for label in sorted({*labels}))
+    return VideoList(paths, tuple(int(label) for label in labels), names)
+
+
+def _check_directory(directory: str) -> None:
+    if not os.path.exists(directory):
+        raise ValueError(
+            f"`directory` does not exist. Received: directory={directory!r}"
+        )
+    if not os.path.isdir(directory):
+        raise ValueError(
+            "`directory` must be a directory, not a file. "
+            f"Received: directory={directory!r}"
+        )
+
+
+def _check_labels(labels: Any, class_names: Any) -> None:
+    if isinstance(labels, str) and labels == "inferred":
+        return
+    if labels is not None and (
+        not isinstance(labels, list | tuple)
+        or not all(is_integer(label) and label >= 0 for label in labels)
+    ):
+        raise ValueError(
+            '`labels` must be "inferred", None or a list or tuple with a class '
+            f"index for each video. Received: labels={labels!r}"
+        )
+    if class_names is not None:
+        raise ValueError(
+            '`class_names` can only be given with `labels="inferred"`. '
+            f"Received: labels={labels!r}, class_names={class_names!r}"
+        )
+
+
+def _list_classes(
+    directory: str, class_names: Sequence[str] | None, follow_links: bool
+) -> VideoList:
+    found = sorted(
+        entry.name
+        for entry in os.scandir(directory)
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
+    names = found if class_names is None else [*class_names]
+    if not {*names} <= {*found} or len({*names}) < len(names):
+        raise ValueError(
+            "`class_names` must name different subdirectories of "
+            f"{directory!r}, which are {found}. Received: class_names={class_names!r}"
+        )
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(names):
+        videos = [*_videos_below(os.path.join(directory, name), follow_links)]
+        paths += videos
+        labels += [label] * len(videos)
+    if names:
+        _check_found(paths, directory)
+    if len(names) < 2:
+        raise ValueError(
+            "`directory` must have a subdirectory for each of at least two classes "
+            "if `labels` are inferred; pass `labels=None` for videos without "
+            f"labels. Received: directory={directory!r} with the classes {names}"
+        )
+    return VideoList(tuple(paths), tuple(labels), tuple(names))
+
+
+def _videos_below(directory: str, follow_links: bool) -> Iterator[str]:
+    for folder, subfolders, files in os.walk(directory, followlinks=follow_links):
+        subfolders.sort()
+        for name in sorted(files):
+            if name.lower().endswith(VIDEO_EXTENSIONS) and not name.startswith("."):
+                yield os.path.join(folder, name)
+
+
+def _check_found(paths: Sequence[str], directory: str) -> None:
+    if not paths:
+        raise ValueError(
+            f"`directory` holds no videos (files that end with "
+            f"{', '.join(VIDEO_EXTENSIONS)}). Received: directory={directory!r}"
+        )

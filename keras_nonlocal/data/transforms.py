@@ -1,0 +1,119 @@
+"""Where a clip is scaled, cropped and flipped: the same place in all its frames."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_nonlocal.data.arguments import (
+    check_choice,
+    is_integer,
+    pair_of_sizes,
+)
+
+_THREE_CROPS = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """The part of the picture that is kept, whatever the size of the picture.
+
+    Args:
+        short_side: Length to which the shorter side is scaled, in pixels.
+        crop_size: Height and width of a crop, in pixels.
+        anchors: Where each crop lies: its share of the free room along the shorter
+            and along the longer side of the picture, each between 0 and 1.
+        flip: Whether left and right change places.
+    """
+
+    short_side: int
+    crop_size: tuple[int, int]
+    anchors: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
+    flip: bool = False
+
+    def scaled_size(self, height: float, width: float) -> tuple[int, int]:
+        """Returns the scaled height and width of a picture, in pixels."""
+        scale = self.short_side / min(height, width)
+        return (
+            max(round(height * scale), self.crop_size[0]),
+            max(round(width * scale), self.crop_size[1]),
+        )
+
+    def cut(self, picture: np.ndarray) -> np.ndarray:
+        """Returns the crops of a scaled picture.
+
+        Args:
+            picture: Shape `(scaled_height, scaled_width, 3)`.
+
+        Returns:
+            Shape `(num_crops, crop_height, crop_width, 3)`.
+        """
+        if self.flip:
+            picture = picture[:, ::-1]
+        crop_height, crop_width = self.crop_size
+        free_height = picture.shape[0] - crop_height
+        free_width = picture.shape[1] - crop_width
+        is_wide = picture.shape[1] >= picture.shape[0]
+        crops = np.empty((len(self.anchors), *self.crop_size, 3), picture.dtype)
+        for crop, (short, long) in zip(crops, self.anchors, strict=True):
+            top = round(free_height * (short if is_wide else long))
+            left = round(free_width * (long if is_wide else short))
+            crop[:] = picture[top : top + crop_height, left : left + crop_width]
+        return crops
+
+
+class FramingSampler:
+    """Draws a `Framing` per clip, or always gives the one for testing.
+
+    Args:
+        crop_size: Side or `(height, width)` of the crops, in pixels.
+        short_side: Length of the scaled shorter side in pixels, or the range from
+            which it is drawn. Defaults to 8/7 (to 10/7 if drawn) of the longer
+            side of the crop: 256 to 320 for crops of 224.
+        num_crops: 1, the centre, or 3, along the longer side. `None`: the centre,
+            or a random place if a generator is given.
+        horizontal_flip: Whether half of the drawn framings are mirrored.
+    """
+
+    def __init__(
+        self,
+        crop_size: int | tuple[int, int],
+        short_side: int | tuple[int, int] | None = None,
+        num_crops: int | None = None,
+        horizontal_flip: bool = False,
+    ) -> None:
+        self.crop_size = pair_of_sizes("crop_size", crop_size)
+        check_choice("num_crops", num_crops, (None, 1, 3))
+        self.num_crops = num_crops
+        self.horizontal_flip = horizontal_flip
+        self._short_side = self._short_side_range(short_side)
+
+    def framing(self, rng: np.random.Generator | None = None) -> Framing:
+        """Returns a random framing, or without a generator the fixed one."""
+        shortest, longest = self._short_side
+        if rng is not None and self.num_crops is None:
+            side = int(rng.integers(shortest, longest + 1))
+            anchor = (float(rng.random()), float(rng.random()))
+            flip = self.horizontal_flip and bool(rng.random() < 0.5)
+            return Framing(side, self.crop_size, (anchor,), flip)
+        places = _THREE_CROPS if self.num_crops == 3 else (0.5,)
+        anchors = tuple((0.5, place) for place in places)
+        return Framing(shortest, self.crop_size, anchors)
+
+    def _short_side_range(self, short_side: Any) -> tuple[int, int]:
+        largest_crop = max(self.crop_size)
+        if short_side is None:
+            return round(largest_crop * 8 / 7), round(largest_crop * 10 / 7)
+        sides = (short_side, short_side) if is_integer(short_side) else short_side
+        if (
+            not isinstance(sides, tuple | list)
+            or len(sides) != 2
+            or not all(is_integer(side) for side in sides)
+            or not max(self.crop_size) <= sides[0] <= sides[1]
+        ):
+            raise ValueError(
+                "`short_side` must be a number of pixels or an ascending pair of "
+                f"them, not smaller than the crop {self.crop_size}. "
+                f"Received: short_side={short_side!r}"
+            )
+        return int(sides[0]), int(sides[1])
