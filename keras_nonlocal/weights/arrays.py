@@ -1,0 +1,45 @@
+"""Kernels between the layouts of frameworks, and from images to clips."""
+
+import numpy as np
+
+
+def to_keras_layout(array: np.ndarray) -> np.ndarray:
+    """`(out, in, *positions)` → `(*positions, in, out)`."""
+    if array.ndim < 2:
+        return array
+    return np.moveaxis(array, (0, 1), (-1, -2))
+
+
+def fit_positions(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Gives a kernel in Keras's layout the position axes of `shape`, where exact.
+
+    An image kernel becomes a clip kernel of `t` planes, each the `t`-th part of it; a
+    1×1×1 convolution and a matrix, and a 1×k×k and a k×k convolution, are the same.
+
+    Args:
+        array: `(*positions, in, out)`.
+        shape: What the model's kernel has.
+
+    Returns:
+        The kernel; of another shape than `shape` if the two do not fit.
+    """
+    excess = array.ndim - len(shape)
+    if excess > 0 and array.shape[:excess] == (1,) * excess:
+        return array.reshape(array.shape[excess:])
+    if excess == -1 and array.ndim == 4 and array.shape == shape[1:]:
+        num_planes = shape[0]
+        return np.repeat(array[np.newaxis] / num_planes, num_planes, axis=0)
+    if len(shape) > array.ndim == 2 and shape[:-2] == (1,) * (len(shape) - 2):
+        return array.reshape((*shape[:-2], *array.shape))
+    return array
+
+
+def unit_variance(epsilon: float) -> float:
+    """The float32 `v` with `v + epsilon == 1` in float32: the norm divides by 1."""
+    one, step = np.float32(1.0), np.float32(epsilon)
+    variance = one - step
+    while variance + step < one:
+        variance = np.nextafter(variance, one)
+    while variance + step > one:
+        variance = np.nextafter(variance, np.float32(0.0))
+    return float(variance)

@@ -1,0 +1,324 @@
+"""An interpreter for the part of the pickle language that plain data needs.
+
+`pickle.Unpickler` with a restricted `find_class` still lets a file choose how much
+memory and time it takes (memo indices, announced lengths, hashes of nested tuples).
+This machine never imports or calls what a file names: a global is looked up in a table
+that its caller supplies, lengths are checked against the bytes present, dictionary keys
+are plain scalars, and the number of operations is bounded. Byte strings come out as
+`memoryview`s of the file.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras_nonlocal.weights.errors import MalformedError
+
+MAX_OPERATIONS = 2_000_000
+MAX_INTEGER_BYTES = 1024
+MAX_NAME_BYTES = 4096
+
+# What a global of the file stands for: takes the arguments of the call that the file
+# asks for and returns plain data.
+Constructor = Callable[[tuple[Any, ...]], Any]
+PersistentLoad = Callable[[Any], Any]
+
+_SCALAR_KEYS = (str, int, float, bool, type(None))
+_QUOTED = re.compile(
+    rb"""(['"])((?:[^\\\n]|\\(?:x[0-9a-fA-F]{2}|[0-7]{1,3}|[\\'"abfnrtv]))*+)\1""",
+    re.DOTALL,
+)
+
+
+class Global:
+    """A name in the file that the table of constructors knows."""
+
+    def __init__(self, name: str, construct: Constructor) -> None:
+        self.name = name
+        self.construct = construct
+
+
+class Buildable:
+    """An object whose state follows in a `BUILD` operation."""
+
+    def build(self, state: Any) -> None:
+        """Takes the state."""
+        raise NotImplementedError
+
+
+class PickleMachine:
+    """Runs one pickle stream.
+
+    Args:
+        data: The bytes, of which the stream begins at `position`.
+        constructors: `"module name"` → what it stands for. Every other name in the
+            file is an error.
+        persistent_load: Resolves persistent ids; without it they are an error.
+        position: Where the stream begins.
+    """
+
+    def __init__(
+        self,
+        data: memoryview,
+        constructors: Mapping[str, Constructor],
+        persistent_load: PersistentLoad | None = None,
+        position: int = 0,
+    ) -> None:
+        self.data = data
+        self.position = position
+        self._constructors = constructors
+        self._persistent_load = persistent_load
+        self._stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        """Returns the object; `position` then stands behind the stream."""
+        for _ in range(MAX_OPERATIONS):
+            code = self._take(1)[0]
+            if code == 0x2E:  # STOP
+                return self._pop()
+            operation = _OPERATIONS.get(code)
+            if operation is None:
+                raise MalformedError(
+                    f"The pickle uses the operation {code:#04x}, which plain data "
+                    "does not need."
+                )
+            operation(self)
+        raise MalformedError(f"The pickle takes more than {MAX_OPERATIONS} operations.")
+
+    def _take(self, count: int) -> memoryview:
+        end = self.position + count
+        if count < 0 or end > len(self.data):
+            raise MalformedError("The pickle ends in the middle.")
+        taken = self.data[self.position : end]
+        self.position = end
+        return taken
+
+    def _line(self) -> bytes:
+        # Copies in growing pieces: a `memoryview` cannot search.
+        pieces = []
+        size = 256
+        while True:
+            piece = bytes(self.data[self.position : self.position + size])
+            if not piece:
+                raise MalformedError("The pickle ends in the middle of a line.")
+            end = piece.find(b"\n")
+            if end >= 0:
+                self.position += end + 1
+                pieces.append(piece[:end])
+                return b"".join(pieces)
+            self.position += len(piece)
+            pieces.append(piece)
+            size = min(4 * size, 1 << 20)
+
+    def _unpack(self, layout: str) -> Any:
+        return struct.unpack(layout, self._take(struct.calcsize(layout)))[0]
+
+    def _pop(self) -> Any:
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
+            raise MalformedError("The pickle takes more from its stack than it put.")
+        return self._stack.pop()
+
+    def _top(self) -> Any:
+        value = self._pop()
+        self._stack.append(value)
+        return value
+
+    def _pop_to_mark(self) -> list[Any]:
+        if not self._marks:
+            raise MalformedError("The pickle closes a group that it did not open.")
+        mark = self._marks.pop()
+        items = self._stack[mark:]
+        del self._stack[mark:]
+        return items
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def _remember(self, index: int) -> None:
+        self._memo[index] = self._top()
+
+    def _recall(self, index: int) -> None:
+        if index not in self._memo:
+            raise MalformedError("The pickle refers to an object that is not there.")
+        self._push(self._memo[index])
+
+    def _integer_text(self) -> None:
+        text = self._line()
+        if text in (b"00", b"01"):
+            self._push(text == b"01")
+            return
+        if len(text) > MAX_INTEGER_BYTES:
+            raise MalformedError("The pickle holds an integer of unreasonable size.")
+        self._push(int(text.rstrip(b"L")))
+
+    def _long(self, num_bytes: int) -> None:
+        if num_bytes > MAX_INTEGER_BYTES:
+            raise MalformedError("The pickle holds an integer of unreasonable size.")
+        self._push(int.from_bytes(self._take(num_bytes), "little", signed=True))
+
+    def _quoted_string(self) -> None:
+        match = _QUOTED.fullmatch(self._line().strip())
+        if match is None:
+            raise MalformedError("The pickle holds a string without proper quotes.")
+        self._push(memoryview(match[2].decode("unicode_escape").encode("latin-1")))
+
+    def _text(self, num_bytes: int) -> None:
+        self._push(str(self._take(num_bytes), "utf-8", "surrogatepass"))
+
+    def _append(self, items: list[Any]) -> None:
+        target = self._top()
+        if not isinstance(target, list):
+            raise MalformedError("The pickle appends to something that is no list.")
+        target.extend(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        target = self._top()
+        if not isinstance(target, dict):
+            raise MalformedError("The pickle sets items of something that is no dict.")
+        if len(items) % 2:
+            raise MalformedError("The pickle holds a key without a value.")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            target[dictionary_key(key)] = value
+
+    def _new_dict(self) -> None:
+        items = self._pop_to_mark()
+        self._push({})
+        self._set_items(items)
+
+    def _set_item(self) -> None:
+        value, key = self._pop(), self._pop()
+        self._set_items([key, value])
+
+    def _append_one(self) -> None:
+        self._append([self._pop()])
+
+    def _global(self, module: str, name: str) -> None:
+        full_name = f"{module} {name}"
+        if full_name not in self._constructors:
+            raise MalformedError(
+                f"The pickle names `{module}.{name}`; only arrays and plain "
+                "containers are admitted, and nothing of it was executed."
+            )
+        self._push(Global(full_name, self._constructors[full_name]))
+
+    def _global_lines(self) -> None:
+        module = self._line().decode("utf-8")
+        self._global(module, self._line().decode("utf-8"))
+
+    def _global_from_stack(self) -> None:
+        name, module = self._pop(), self._pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise MalformedError("The pickle names a global that is no name.")
+        self._global(module, name)
+
+    def _call(self) -> None:
+        arguments, target = self._pop(), self._pop()
+        if not isinstance(target, Global) or not isinstance(arguments, tuple):
+            raise MalformedError("The pickle calls something that cannot be called.")
+        self._push(target.construct(arguments))
+
+    def _build(self) -> None:
+        state, target = self._pop(), self._top()
+        if isinstance(target, Buildable):
+            target.build(state)
+        elif not isinstance(target, dict):  # an OrderedDict's attributes
+            raise MalformedError("The pickle gives a state to what has none.")
+
+    def _persistent(self, identifier: Any) -> None:
+        if self._persistent_load is None:
+            raise MalformedError("The pickle refers to data outside of it.")
+        self._push(self._persistent_load(identifier))
+
+    def _tuple(self, length: int) -> None:
+        items = [self._pop() for _ in range(length)]
+        self._push(tuple(reversed(items)))
+
+
+def dictionary_key(key: Any) -> Any:
+    """A checked key: scalars only, whose hash takes no time."""
+    if isinstance(key, memoryview):  # a string of Python 2
+        return text(key)
+    if not isinstance(key, _SCALAR_KEYS):
+        raise MalformedError(
+            f"The pickle uses a {type(key).__name__} as the key of a dict."
+        )
+    return key
+
+
+def text(value: Any) -> str:
+    """A string of the file, which Python 2 may have written as bytes."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, memoryview) and len(value) <= MAX_NAME_BYTES:
+        return str(value, "latin-1")
+    raise MalformedError("The pickle holds something else where a name belongs.")
+
+
+_Operation = Callable[[PickleMachine], object]
+_M = PickleMachine
+
+# The names are those of `pickletools.opcodes`.
+_OPERATIONS: dict[int, _Operation] = {
+    ord(code): operation
+    for code, operation in {
+        "\x80": lambda m: m._take(1) and None,  # PROTO
+        "\x95": lambda m: m._take(8) and None,  # FRAME
+        "(": lambda m: m._marks.append(len(m._stack)),  # MARK
+        "0": lambda m: m._pop() and None,  # POP
+        "1": lambda m: m._pop_to_mark() and None,  # POP_MARK
+        "2": lambda m: m._push(m._top()),  # DUP
+        "N": lambda m: m._push(None),  # NONE
+        "\x88": lambda m: m._push(True),  # NEWTRUE
+        "\x89": lambda m: m._push(False),  # NEWFALSE
+        "I": _M._integer_text,  # INT
+        "L": _M._integer_text,  # LONG
+        "J": lambda m: m._push(m._unpack("<i")),  # BININT
+        "K": lambda m: m._push(m._unpack("<B")),  # BININT1
+        "M": lambda m: m._push(m._unpack("<H")),  # BININT2
+        "\x8a": lambda m: m._long(m._unpack("<B")),  # LONG1
+        "\x8b": lambda m: m._long(m._unpack("<i")),  # LONG4
+        "F": lambda m: m._push(float(m._line())),  # FLOAT
+        "G": lambda m: m._push(m._unpack(">d")),  # BINFLOAT
+        "S": _M._quoted_string,  # STRING
+        "T": lambda m: m._push(m._take(m._unpack("<i"))),  # BINSTRING
+        "U": lambda m: m._push(m._take(m._unpack("<B"))),  # SHORT_BINSTRING
+        "B": lambda m: m._push(m._take(m._unpack("<I"))),  # BINBYTES
+        "C": lambda m: m._push(m._take(m._unpack("<B"))),  # SHORT_BINBYTES
+        "\x8e": lambda m: m._push(m._take(m._unpack("<Q"))),  # BINBYTES8
+        "\x96": lambda m: m._push(m._take(m._unpack("<Q"))),  # BYTEARRAY8
+        "V": lambda m: m._push(m._line().decode("raw-unicode-escape")),  # UNICODE
+        "X": lambda m: m._text(m._unpack("<I")),  # BINUNICODE
+        "\x8c": lambda m: m._text(m._unpack("<B")),  # SHORT_BINUNICODE
+        "\x8d": lambda m: m._text(m._unpack("<Q")),  # BINUNICODE8
+        "]": lambda m: m._push([]),  # EMPTY_LIST
+        "l": lambda m: m._push(m._pop_to_mark()),  # LIST
+        "a": _M._append_one,  # APPEND
+        "e": lambda m: m._append(m._pop_to_mark()),  # APPENDS
+        ")": lambda m: m._push(()),  # EMPTY_TUPLE
+        "t": lambda m: m._push(tuple(m._pop_to_mark())),  # TUPLE
+        "\x85": lambda m: m._tuple(1),  # TUPLE1
+        "\x86": lambda m: m._tuple(2),  # TUPLE2
+        "\x87": lambda m: m._tuple(3),  # TUPLE3
+        "}": lambda m: m._push({}),  # EMPTY_DICT
+        "d": _M._new_dict,  # DICT
+        "s": _M._set_item,  # SETITEM
+        "u": lambda m: m._set_items(m._pop_to_mark()),  # SETITEMS
+        "p": lambda m: m._remember(int(m._line())),  # PUT
+        "q": lambda m: m._remember(m._unpack("<B")),  # BINPUT
+        "r": lambda m: m._remember(m._unpack("<I")),  # LONG_BINPUT
+        "\x94": lambda m: m._remember(len(m._memo)),  # MEMOIZE
+        "g": lambda m: m._recall(int(m._line())),  # GET
+        "h": lambda m: m._recall(m._unpack("<B")),  # BINGET
+        "j": lambda m: m._recall(m._unpack("<I")),  # LONG_BINGET
+        "c": _M._global_lines,  # GLOBAL
+        "\x93": _M._global_from_stack,  # STACK_GLOBAL
+        "R": _M._call,  # REDUCE
+        "\x81": _M._call,  # NEWOBJ
+        "b": _M._build,  # BUILD
+        "P": lambda m: m._persistent(m._line().decode("utf-8")),  # PERSID
+        "Q": lambda m: m._persistent(m._pop()),  # BINPERSID
+    }.items()
+}
