@@ -1,7 +1,6 @@
 """Video files to frames, by PyAV: only the span that a clip needs is decoded."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +9,10 @@ import numpy as np
 from keras_nonlocal.data._requirements import import_av
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
 from keras_nonlocal.data.transforms import Framing
+
+# Decoders that leave out frames which no other frame refers to when told so packet by
+# packet. Others would apply the first setting to the whole stream.
+_SKIPPING_DECODERS = ("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4")
 
 
 class PyAVReader:
@@ -30,6 +33,7 @@ class PyAVReader:
     def __init__(self, path: str) -> None:
         self._av = import_av()
         self._path = path
+        self._is_counted = False
         self._reformatter = self._av.video.reformatter.VideoReformatter()
         self._open()
         try:
@@ -56,7 +60,7 @@ class PyAVReader:
     @property
     def times(self) -> np.ndarray:
         """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
-        return self._timestamps * float(self._time_base)
+        return self._timestamps * self._tick
 
     def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
         """Decodes, scales and crops frames.
@@ -97,7 +101,9 @@ class PyAVReader:
             self._container.close()
             raise VideoError(self._path, "it holds no video stream")
         self._stream = streams[0]
-        self._time_base = self._stream.time_base or Fraction(1, 1)
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError(self._path, "there is no decoder for its codec")
         # Several files are decoded at a time: one thread for each.
         self._stream.codec_context.thread_count = 1
 
@@ -116,27 +122,39 @@ class PyAVReader:
                     key_timestamps.append(packet.pts)
         except self._av.FFmpegError as error:
             raise self._error(error) from None
-        if None in timestamps or len({*timestamps}) < len(timestamps):
-            self._decode_timeline()
-            return
         self._check_complete(num_packets)
-        self._timestamps = np.array(sorted(timestamps), np.int64)
-        self._key_timestamps = np.array(sorted(key_timestamps), np.int64)
-        self._check_not_empty()
+        if self._are_presentation_times(timestamps):
+            self._tick = float(self._stream.time_base)
+            self._timestamps = np.array(sorted(timestamps), np.int64)
+            self._key_timestamps = np.array(sorted(key_timestamps), np.int64)
+            self._check_not_empty()
+        else:
+            self._decode_timeline()
+
+    def _are_presentation_times(self, timestamps: list[int | None]) -> bool:
+        known = [timestamp for timestamp in timestamps if timestamp is not None]
+        if len({*known}) < len(timestamps):
+            return False
+        # Containers like AVI keep the order of decoding only, so if frames are
+        # reordered, ascending timestamps are not those of the presentation.
+        is_ascending = known == sorted(known)
+        return not (is_ascending and self._stream.codec_context.has_b_frames)
 
     def _decode_timeline(self) -> None:
         """Takes the order of the frames from decoding them all."""
-        timestamps = []
         self._reopen()
         try:
-            for frame in self._container.decode(self._stream):
-                timestamps.append(frame.pts)
+            timestamps = [frame.pts for frame in self._container.decode(self._stream)]
         except self._av.FFmpegError as error:
             raise self._error(error) from None
-        if None in timestamps:
-            raise VideoError(self._path, "its frames have no timestamps")
-        self._timestamps = np.unique(np.array(timestamps, np.int64))
         self._key_timestamps = np.empty(0, np.int64)
+        self._is_counted = None in timestamps or timestamps != sorted({*timestamps})
+        if self._is_counted:
+            self._tick = 1 / float(self._stream.guessed_rate or 25)
+            timestamps = [*range(len(timestamps))]
+        else:
+            self._tick = float(self._stream.time_base)
+        self._timestamps = np.array(timestamps, np.int64)
         self._check_not_empty()
 
     def _check_complete(self, num_packets: int) -> None:
@@ -153,59 +171,64 @@ class PyAVReader:
 
     def _groups_by_key_frame(self, targets: list[int]) -> Iterator[list[int]]:
         """Splits ascending timestamps where a key frame lies in between."""
-        keys = np.searchsorted(self._key_timestamps, targets, "right")
-        for key in np.unique(keys):
-            first, last = np.searchsorted(keys, (key, key + 1))
-            yield targets[first:last]
+        groups: dict[int, list[int]] = {}
+        for target in targets:
+            key = int(np.searchsorted(self._key_timestamps, target, "right"))
+            groups.setdefault(key, []).append(target)
+        yield from groups.values()
 
     def _decode_group(self, targets: list[int]) -> Iterator[tuple[int, Any]]:
         """Yields the frames with the given timestamps, in any order."""
         missing = {*targets}
-        for attempt in (self._seek_key_frame, self._reopen_before):
-            attempt(targets[0])
+        failure = None
+        for decode in (self._decode_sparsely, self._decode_from_start):
             try:
-                for frame in self._decode_sparsely(missing):
-                    missing.remove(frame.pts)
-                    yield frame.pts, frame
+                for timestamp, frame in decode(targets):
+                    missing.discard(timestamp)
+                    yield timestamp, frame
+                    if not missing:
+                        return
             except self._av.FFmpegError as error:
                 failure = error
-            else:
-                failure = None
-            if not missing:
-                return
         if failure is not None:
             raise self._error(failure) from None
         known = self._timestamps
         self._decode_timeline()
         if np.array_equal(known, self._timestamps):
-            time = min(missing) * float(self._time_base)
+            time = min(missing) * self._tick
             raise VideoError(self._path, f"its frame at {time:.3f} s cannot be decoded")
         raise TimelineChangedError(self._path)
 
-    def _decode_sparsely(self, targets: set[int]) -> Iterator[Any]:
-        """Decodes from here on until all targets came, sparing what none needs."""
+    def _decode_sparsely(self, targets: list[int]) -> Iterator[tuple[int, Any]]:
+        """Decodes from the key frame on, sparing frames that no other needs."""
+        if not len(self._key_timestamps):
+            return
+        self._seek_key_frame(targets[0])
         context = self._stream.codec_context
+        can_skip = context.name in _SKIPPING_DECODERS
+        wanted = {*targets, None}
         for packet in self._container.demux(self._stream):
-            needed = packet.pts is None or packet.pts in targets
-            context.skip_frame = "DEFAULT" if needed else "NONREF"
+            if can_skip:
+                context.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
             for frame in packet.decode():
-                if frame.pts in targets:
-                    yield frame
-            if not targets:
-                return
+                if frame.pts in wanted:
+                    yield frame.pts, frame
+
+    def _decode_from_start(self, targets: list[int]) -> Iterator[tuple[int, Any]]:
+        self._reopen()
+        wanted = {*targets}
+        for count, frame in enumerate(self._container.decode(self._stream)):
+            timestamp = count if self._is_counted else frame.pts
+            if timestamp in wanted:
+                yield timestamp, frame
 
     def _seek_key_frame(self, timestamp: int) -> None:
-        key = np.searchsorted(self._key_timestamps, timestamp, "right") - 1
-        if key < 0:
-            self._reopen()
-            return
+        keys_before = int(np.searchsorted(self._key_timestamps, timestamp, "right"))
+        key_timestamp = int(self._key_timestamps[max(keys_before - 1, 0)])
         try:
-            self._container.seek(int(self._key_timestamps[key]), stream=self._stream)
+            self._container.seek(key_timestamp, stream=self._stream)
         except self._av.FFmpegError:
             self._reopen()
-
-    def _reopen_before(self, _: int) -> None:
-        self._reopen()
 
     def _reopen(self) -> None:
         self._container.close()

@@ -1,0 +1,162 @@
+"""Files that go wrong say so in one sentence; unusual ones are read."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import Framing, PyAVReader, VideoError
+from tests.data.videos import moving_pictures, write_video
+
+FRAMES = moving_pictures(61, 48, 64)
+FRAMING = Framing(short_side=32, crop_size=(32, 32))
+
+
+def complete(path: Path) -> bytes:
+    """Writes an MP4 whose index comes first, and returns it."""
+    write_video(path, FRAMES, container_options={"movflags": "faststart"})
+    return path.read_bytes()
+
+
+def cut_off(size: float) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        content = complete(path)
+        path.write_bytes(content[: int(size * len(content))])
+
+    return write
+
+
+def with_garbage(path: Path) -> None:
+    content = bytearray(complete(path))
+    middle = len(content) // 2
+    content[middle : middle + 2000] = np.random.default_rng(0).bytes(2000)
+    path.write_bytes(content)
+
+
+def index_last_and_cut_off(path: Path) -> None:
+    write_video(path, FRAMES)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def sound_only(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        silence = np.zeros((1, 1024), np.float32)
+        for i in range(10):
+            frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            frame.rate, frame.pts = 8000, 1024 * i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def without_first_packet(path: Path) -> None:
+    write_video(path, FRAMES, change_packet=lambda i, packet: packet if i else None)
+
+
+def of_no_duration(path: Path) -> None:
+    write_video(path, FRAMES[:5], rate=90000)
+
+
+def unknown_codec(path: Path) -> None:
+    path.write_bytes(complete(path).replace(b"avc1", b"zzzz"))
+
+
+def dangling_link(path: Path) -> None:
+    path.symlink_to(path.with_name("nowhere.mp4"))
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (Path.touch, "Invalid data"),
+    "text": (lambda path: path.write_text("not a video\n" * 99), "Invalid data"),
+    "header_only": (cut_off(0.01), "no video stream|Invalid data"),
+    "half": (cut_off(0.5), "it ends after 17 of 61 frames"),
+    "three_quarters": (cut_off(0.75), r"it ends after \d+ of 61 frames"),
+    "index_missing": (index_last_and_cut_off, "Invalid data"),
+    "garbage": (with_garbage, "Invalid data"),
+    "sound_only": (sound_only, "it holds no video stream"),
+    "no_key_frame": (without_first_packet, "no frames"),
+    "no_duration": (of_no_duration, "no frames"),
+    "unknown_codec": (unknown_codec, "codec"),
+    "directory": (Path.mkdir, "Is a directory"),
+    "dangling_link": (dangling_link, "No such file"),
+    "missing": (lambda path: None, "No such file"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_files_say_what_is_wrong(kind: str, tmp_path: Path) -> None:
+    write, reason = BROKEN[kind]
+    path = tmp_path / f"{kind}.mp4"
+    write(path)
+    open_files = len(os.listdir("/proc/self/fd"))
+    message = rf"^Cannot read the video '.*{kind}\.mp4': .*({reason}).*\.$"
+    with pytest.raises(VideoError, match=message), PyAVReader(str(path)) as video:
+        video.read(np.arange(len(video.times)), FRAMING)
+    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+@pytest.mark.parametrize("size", np.linspace(0.02, 0.99, 15))
+def test_cut_off_anywhere_gives_whole_frames_or_an_error(
+    size: float, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "whole.mkv", FRAMES, gop=20)
+    content = (tmp_path / "whole.mkv").read_bytes()
+    with PyAVReader(str(tmp_path / "whole.mkv")) as video:
+        whole = video.read(np.arange(61), FRAMING)
+    path = tmp_path / "part.mkv"
+    path.write_bytes(content[: int(size * len(content))])
+    try:
+        with PyAVReader(str(path)) as video:
+            # The last frame may be cut off itself.
+            indices = np.arange(len(video.times) - 1)
+            part = video.read(indices, FRAMING)
+    except VideoError:
+        return
+    # The decoder conceals what is missing in the last packet: it and the B-frames
+    # that look ahead to it may differ.
+    intact = max(len(part) - 4, 0)
+    np.testing.assert_array_equal(part[:intact], whole[:intact])
+
+
+def test_a_file_that_disappears_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "gone.mp4"
+    complete(path)
+    with PyAVReader(str(path)) as video:
+        path.unlink()
+        # What is open can still be read.
+        assert video.read(np.arange(3), FRAMING).shape == (3, 1, 32, 32, 3)
+    with pytest.raises(VideoError, match=r"gone.mp4': No such file"):
+        PyAVReader(str(path))
+
+
+UNUSUAL: dict[str, dict] = {
+    "one_frame.mp4": {"frames": FRAMES[:1]},
+    "odd_size.mkv": {"frames": FRAMES[:4, :47, :63], "codec": "ffv1"},
+    "one_pixel.mkv": {"frames": FRAMES[:4, :1, :1], "codec": "ffv1"},
+    "vertical.mp4": {"frames": FRAMES[:4].transpose(0, 2, 1, 3)},
+    "negative_timestamps.mkv": {"frames": FRAMES[:9], "timestamps": range(-5, 4)},
+    "no_duration_stored.ts": {"frames": FRAMES[:9]},
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_files_are_read(name: str, tmp_path: Path) -> None:
+    settings = dict(UNUSUAL[name])
+    frames = settings.pop("frames")
+    path = write_video(tmp_path / name, frames, **settings)
+    with PyAVReader(path) as video:
+        assert len(video.times) == len(frames)
+        got = video.read(np.arange(len(frames)), FRAMING)
+    assert len({picture.tobytes() for picture in got}) == len(frames)
+
+
+def test_the_content_decides_not_the_extension(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "video.mkv", FRAMES)
+    with PyAVReader(path) as video:
+        expected = video.read(np.arange(5), FRAMING)
+    renamed = str(Path(path).rename(tmp_path / "video.avi"))
+    with PyAVReader(renamed) as video:
+        np.testing.assert_array_equal(video.read(np.arange(5), FRAMING), expected)
