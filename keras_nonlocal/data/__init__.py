@@ -1,5 +1,6 @@
 """Clips from video files: `tf.data` pipelines in the manner of Keras."""
 
+from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
 from keras_nonlocal.data.readers import VideoError, VideoReader
@@ -7,6 +8,7 @@ from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
+    "ClipEpochs",
     "ClipSampler",
     "Framing",
     "FramingSampler",

@@ -14,6 +14,13 @@ def check_positive_integer(name: str, value: Any) -> None:
         )
 
 
+def check_count(name: str, value: Any) -> None:
+    if not is_integer(value) or value < 0:
+        raise ValueError(
+            f"`{name}` must be an integer of at least 0. Received: {name}={value!r}"
+        )
+
+
 def check_positive_number(name: str, value: Any) -> None:
     if not isinstance(value, float | int) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")

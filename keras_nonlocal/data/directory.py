@@ -8,16 +8,13 @@ import numpy as np
 
 from keras_nonlocal.data.arguments import (
     check_choice,
+    check_count,
     check_positive_integer,
-    is_integer,
 )
 from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.pipeline import (
-    LABEL_MODES,
-    ClipLoader,
-    EpochOrder,
-    clip_dataset,
-)
+from keras_nonlocal.data.epochs import EpochOrder
+from keras_nonlocal.data.failures import FailurePolicy, OnError
+from keras_nonlocal.data.pipeline import LABEL_MODES, ClipLoader, ClipPipeline
 from keras_nonlocal.data.readers import OpenVideo
 from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
 from keras_nonlocal.data.sources import VideoList, list_directory
@@ -47,6 +44,8 @@ def video_dataset_from_directory(
     num_crops: Literal[1, 3] | None = None,
     target_fps: float | None = None,
     short_videos: ShortVideos = "loop",
+    on_error: OnError = "raise",
+    max_errors: int = 100,
     open_video: OpenVideo = PyAVReader,
 ) -> Any:
     """Generates a `tf.data.Dataset` of clips from video files in a directory.
@@ -112,6 +111,14 @@ def video_dataset_from_directory(
             counting the frames of the file, whatever their rate.
         short_videos: What follows the last frame of a video shorter than a clip:
             `"loop"` starts over, `"repeat_last"` stands still. Defaults to `"loop"`.
+        on_error: `"raise"` stops at the first video that cannot be read; `"skip"`
+            leaves it out of the epoch and tells all of them in one warning at the
+            end of the epoch, to the logger `keras_nonlocal`; a function is called
+            with the `keras_nonlocal.data.VideoError` and either raises or has the
+            video left out. The number of batches is not known in advance unless
+            it is `"raise"`, which is the default.
+        max_errors: Videos that may be left out before an error stops the epoch.
+            Defaults to `100`.
         open_video: Opens a path and returns a context manager with `times` and
             `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`. Defaults
             to `keras_nonlocal.data.PyAVReader`.
@@ -122,8 +129,11 @@ def video_dataset_from_directory(
         Clips are `uint8` RGB of shape `(batch, num_frames, height, width, 3)`; with
         `num_clips` or `num_crops`
         `(batch, num_clips * num_crops, num_frames, height, width, 3)`, the crops of
-        a clip next to each other. The attributes `class_names` and `file_paths` tell
-        the classes and the files.
+        a clip next to each other. The dataset has the attributes `class_names` and
+        `file_paths`, `failures.reasons` (the videos left out) and, to go on with an
+        interrupted run, `resume(epoch, batch)`: it returns a dataset of what is
+        left of that epoch, and the dataset itself goes on with the epoch after it
+        (for `batch=0` with that epoch).
 
     Raises:
         ValueError: If an argument or the directory does not fit, in one sentence.
@@ -163,7 +173,9 @@ def video_dataset_from_directory(
             seed if (random_views if augment is None else augment) else None,
         )
         order = EpochOrder(len(part.paths), seed if draws else None)
-        return clip_dataset(loader, order, label_mode, batch_size)
+        failures = FailurePolicy(on_error, max_errors)
+        pipeline = ClipPipeline(loader, order, failures, label_mode, batch_size)
+        return pipeline.dataset()
 
     datasets = tuple(dataset(role, part) for role, part in parts.items())
     return datasets if subset == "both" else datasets[0]
@@ -180,10 +192,8 @@ def _check_arguments(
     check_choice("label_mode", label_mode, LABEL_MODES)
     if batch_size is not None:
         check_positive_integer("batch_size", batch_size)
-    if seed is not None and (not is_integer(seed) or seed < 0):
-        raise ValueError(
-            f"`seed` must be None or an integer of at least 0. Received: seed={seed!r}"
-        )
+    if seed is not None:
+        check_count("seed", seed)
     check_choice("subset", subset, ("training", "validation", "both", None))
     if validation_split is not None and not 0 < validation_split < 1:
         raise ValueError(

@@ -1,13 +1,19 @@
 """From a list of videos to a `tf.data.Dataset` of clips."""
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from keras_nonlocal.data._requirements import import_tensorflow
-from keras_nonlocal.data.readers import OpenVideo, TimelineChangedError
+from keras_nonlocal.data.arguments import check_count
+from keras_nonlocal.data.epochs import EpochOrder
+from keras_nonlocal.data.failures import FailurePolicy
+from keras_nonlocal.data.readers import (
+    OpenVideo,
+    TimelineChangedError,
+    VideoError,
+)
 from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import FramingSampler
@@ -69,80 +75,128 @@ class ClipLoader:
         return (num_clips or 1) * (num_crops or 1)
 
 
-class EpochOrder:
-    """The order of the videos, epoch after epoch.
+class ClipPipeline:
+    """Runs a loader inside `tf.data`.
 
     Args:
-        num_videos: Number of videos.
-        seed: Seed of the order, which then differs between epochs. `None` keeps the
-            order of the list.
+        loader: Loads the clips.
+        order: The order of the videos in each epoch.
+        failures: What happens to a video that cannot be read.
+        label_mode: How labels are encoded; `None`: clips alone.
+        batch_size: Videos per batch; `None`: single videos.
     """
 
-    def __init__(self, num_videos: int, seed: int | None) -> None:
-        self._num_videos = num_videos
-        self._seed = seed
-        self._next_epoch = 0
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        loader: ClipLoader,
+        order: EpochOrder,
+        failures: FailurePolicy,
+        label_mode: str | None,
+        batch_size: int | None,
+    ) -> None:
+        self._loader = loader
+        self._order = order
+        self._failures = failures
+        self._labels = _encoded_labels(loader.videos, label_mode)
+        self._batch_size = batch_size
+        self._tf = import_tensorflow()
 
-    def start(self) -> np.ndarray:
-        """Begins an epoch.
+    def dataset(self) -> Any:
+        """Returns the `tf.data.Dataset` that goes through one epoch after another."""
+        tf = self._tf
 
-        Returns:
-            The epoch and the index of each video, shape `(num_videos, 2)`.
-        """
-        with self._lock:
-            epoch = self._next_epoch
-            self._next_epoch += 1
-        if self._seed is None:
-            order = np.arange(self._num_videos)
-        else:
-            rng = np.random.default_rng((self._seed, epoch))
-            order = rng.permutation(self._num_videos)
-        return np.stack([np.full_like(order, epoch), order], axis=1).astype(np.int64)
+        def begin(_: Any) -> Any:
+            turns = tf.numpy_function(self._order.begin, [], tf.int64)
+            return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(turns, (None, 2)))
 
-
-def clip_dataset(
-    loader: ClipLoader,
-    order: EpochOrder,
-    label_mode: str | None,
-    batch_size: int | None,
-) -> Any:
-    """Returns the `tf.data.Dataset` of clips, with labels unless there are none."""
-    tf = import_tensorflow()
-
-    @tf.autograph.experimental.do_not_convert
-    def start_epoch(_: Any) -> Any:
-        turns = tf.numpy_function(order.start, [], tf.int64)
-        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(turns, (None, 2)))
-
-    @tf.autograph.experimental.do_not_convert
-    def load(turn: Any) -> Any:
-        clips = tf.numpy_function(
-            lambda turn: loader.load(int(turn[1]), int(turn[0])), [turn], tf.uint8
+        turns = tf.data.Dataset.range(1).flat_map(self._as_is(begin))
+        turns = turns.apply(
+            tf.data.experimental.assert_cardinality(self._order.num_videos)
         )
-        clips = tf.ensure_shape(clips, loader.shape)
-        if labels is None:
-            return clips
-        return clips, tf.gather(labels, turn[1])
+        dataset = self._clips(turns)
+        dataset.resume = self._resume
+        return dataset
 
-    labels = _encoded_labels(loader.videos, label_mode)
-    dataset = tf.data.Dataset.range(1).flat_map(start_epoch)
-    dataset = dataset.apply(
-        tf.data.experimental.assert_cardinality(len(loader.videos.paths))
-    )
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    if batch_size is not None:
-        dataset = dataset.batch(batch_size)
-    options = tf.data.Options()
-    # Files are not the elements that `tf.data` could deal out to workers.
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
-    # As on the datasets of `keras.utils.image_dataset_from_directory`.
-    dataset.class_names = [*(loader.videos.class_names or ())] or None
-    dataset.file_paths = [*loader.videos.paths]
-    return dataset
+    def _resume(self, epoch: int, batch: int = 0) -> Any:
+        """Returns what is left of an epoch; the dataset goes on after it.
+
+        With `batch=0`, nothing was taken from the epoch yet, and the dataset itself
+        goes on with it.
+        """
+        check_count("epoch", epoch)
+        check_count("batch", batch)
+        self._order.set_next(epoch + (batch > 0))
+        first = batch * (self._batch_size or 1)
+        turns = self._order.turns(epoch)[first:]
+        return self._clips(self._tf.data.Dataset.from_tensor_slices(turns))
+
+    def _clips(self, turns: Any) -> Any:
+        tf = self._tf
+        dataset = turns.map(
+            self._as_is(self._load), num_parallel_calls=tf.data.AUTOTUNE
+        )
+        if self._failures.leaves_out:
+            dataset = dataset.filter(self._as_is(lambda is_read, *_: is_read))
+            dataset = dataset.concatenate(self._report_at_end())
+        dataset = dataset.map(self._as_is(self._select))
+        if self._batch_size is not None:
+            dataset = dataset.batch(self._batch_size)
+        options = tf.data.Options()
+        # The elements are indices, not files that `tf.data` could deal out to workers.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+        # As on the datasets of `keras.utils.image_dataset_from_directory`.
+        videos = self._loader.videos
+        dataset.class_names = [*(videos.class_names or ())] or None
+        dataset.file_paths = [*videos.paths]
+        dataset.failures = self._failures
+        return dataset
+
+    def _load(self, turn: Any) -> Any:
+        tf = self._tf
+        is_read, clips = tf.numpy_function(
+            self._try_to_load, [turn], (tf.bool, tf.uint8)
+        )
+        return (
+            tf.ensure_shape(is_read, ()),
+            tf.ensure_shape(clips, self._loader.shape),
+            turn[1],
+        )
+
+    def _try_to_load(self, turn: np.ndarray) -> tuple[np.bool_, np.ndarray]:
+        epoch, index = (int(number) for number in turn)
+        try:
+            return np.True_, self._loader.load(index, epoch)
+        except VideoError as error:
+            self._failures.handle(error)
+            return np.False_, np.zeros(self._loader.shape, np.uint8)
+
+    def _select(self, _: Any, clips: Any, index: Any) -> Any:
+        if self._labels is None:
+            return clips
+        return clips, self._tf.gather(self._labels, index)
+
+    def _report_at_end(self) -> Any:
+        """Returns a dataset without elements that reports when it is reached."""
+        tf = self._tf
+
+        def report(_: Any) -> Any:
+            nothing = tf.numpy_function(self._no_turns_after_report, [], tf.int64)
+            return tf.data.Dataset.from_tensor_slices(
+                tf.ensure_shape(nothing, (None, 2))
+            )
+
+        dataset = tf.data.Dataset.range(1).flat_map(self._as_is(report))
+        return dataset.map(self._as_is(self._load))
+
+    def _no_turns_after_report(self) -> np.ndarray:
+        self._failures.report()
+        return np.empty((0, 2), np.int64)
+
+    def _as_is(self, function: Any) -> Any:
+        return self._tf.autograph.experimental.do_not_convert(function)
 
 
 def _encoded_labels(videos: VideoList, label_mode: str | None) -> np.ndarray | None:

@@ -1,0 +1,126 @@
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import ClipEpochs, video_dataset_from_directory
+from tests.data.videos import moving_pictures, write_video
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("videos")
+    for i in range(7):
+        folder = root / "ab"[i % 2]
+        folder.mkdir(exist_ok=True)
+        write_video(folder / f"{i}.mp4", moving_pictures(12, 36, 48, i))
+    return root
+
+
+def load(directory: Path) -> Any:
+    return video_dataset_from_directory(
+        directory,
+        batch_size=2,
+        num_frames=2,
+        frame_stride=1,
+        crop_size=24,
+        seed=5,
+        verbose=False,
+    )
+
+
+def batches(dataset: Any) -> list[bytes]:
+    return [clips.numpy().tobytes() for clips, _ in dataset]
+
+
+def test_resuming_goes_on_with_the_clips_of_the_whole_run(directory: Path) -> None:
+    whole = load(directory)
+    epochs = [batches(whole) for _ in range(4)]
+    assert len({batch for epoch in epochs for batch in epoch}) == 16
+    resumed = load(directory)
+    rest = resumed.resume(epoch=1, batch=3)
+    assert len(rest) == 1
+    assert batches(rest) == epochs[1][3:]
+    assert batches(resumed) == epochs[2]
+    assert batches(resumed) == epochs[3]
+    resumed.resume(epoch=1)
+    assert batches(resumed) == epochs[1]
+
+
+def test_resuming_before_the_start_is_refused(directory: Path) -> None:
+    with pytest.raises(ValueError, match="Received: epoch=-1"):
+        load(directory).resume(-1)
+    with pytest.raises(ValueError, match="Received: batch=-2"):
+        load(directory).resume(0, -2)
+
+
+class Recorder(keras.Model):
+    """Notes the mean of each batch it is trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+        self.means: list[float] = []
+
+    def call(self, clips: Any) -> Any:
+        means = keras.ops.mean(keras.ops.cast(clips, "float32"), axis=(1, 2, 3))
+        return self.dense(means / 255)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        self.means.append(float(tf.reduce_mean(tf.cast(data[0], tf.float32))))
+        return super().train_step(data)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="records inside a TensorFlow step"
+)
+def test_fit_with_clip_epochs_has_the_clips_of_each_epoch(directory: Path) -> None:
+    expected = [
+        [np.frombuffer(batch, np.uint8).mean() for batch in batches(load(directory))]
+    ]
+    reference = load(directory)
+    batches(reference)
+    for _ in range(2):
+        expected.append(
+            [np.frombuffer(batch, np.uint8).mean() for batch in batches(reference)]
+        )
+
+    def fit(initial_epoch: int) -> list[float]:
+        model = Recorder()
+        model.compile(
+            "sgd",
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            run_eagerly=True,
+        )
+        dataset = load(directory)
+        model.fit(
+            dataset,
+            initial_epoch=initial_epoch,
+            epochs=3,
+            verbose=0,
+            shuffle=False,
+            callbacks=[ClipEpochs(dataset)],
+        )
+        return model.means
+
+    np.testing.assert_allclose(fit(0), np.ravel(expected), rtol=1e-5)
+    np.testing.assert_allclose(fit(2), expected[2], rtol=1e-5)
+
+
+def test_a_strategy_trains_on_all_clips_without_a_warning(directory: Path) -> None:
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("strategies belong to TensorFlow")
+    dataset = load(directory)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    distributed = strategy.experimental_distribute_dataset(dataset)
+    expected = batches(load(directory))
+    assert [clips.numpy().tobytes() for clips, _ in distributed] == expected
+
+
+def test_only_a_clip_dataset_has_epochs(directory: Path) -> None:
+    with pytest.raises(TypeError, match="`dataset` must be a clip dataset"):
+        ClipEpochs(load(directory).map(lambda clips, labels: (clips, labels)))

@@ -1,0 +1,95 @@
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keras_nonlocal.data import VideoError, video_dataset_from_directory
+from tests.data.videos import moving_pictures, write_video
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Six videos of which `a/1.mp4` and `b/1.mp4` are broken."""
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for i in range(3):
+            write_video(tmp_path / label / f"{i}.mp4", moving_pictures(8, 36, 48, i))
+        (tmp_path / label / "1.mp4").write_bytes(b"")
+    return tmp_path
+
+
+def load(directory: Path, **arguments: Any) -> Any:
+    return video_dataset_from_directory(
+        directory,
+        batch_size=2,
+        num_frames=2,
+        frame_stride=1,
+        crop_size=24,
+        seed=0,
+        verbose=False,
+        **arguments,
+    )
+
+
+def labels(dataset: Any) -> list[int]:
+    return [int(label) for _, batch in dataset for label in batch]
+
+
+def test_skipped_videos_are_reported_at_the_end_of_each_epoch(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = load(directory, on_error="skip")
+    assert int(dataset.cardinality()) == tf.data.UNKNOWN_CARDINALITY
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "keras_nonlocal"):
+            assert sorted(labels(dataset)) == [0, 0, 1, 1]
+        (record,) = caplog.records
+        first, *rest = record.getMessage().splitlines()
+        assert first == "2 videos could not be read and were left out of this epoch:"
+        broken = [str(directory / name) for name in ("a/1.mp4", "b/1.mp4")]
+        assert rest == [
+            f"{path}: Invalid data found when processing input" for path in broken
+        ]
+        assert sorted(dataset.failures.reasons) == broken
+
+
+def test_the_budget_ends_the_epoch(directory: Path) -> None:
+    dataset = load(directory, on_error="skip", max_errors=1)
+    message = r"Invalid data.*, and with it more than max_errors=1 videos were left out"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        labels(dataset)
+
+
+def test_a_function_decides(directory: Path) -> None:
+    errors: list[VideoError] = []
+    dataset = load(directory, shuffle=False, on_error=errors.append)
+    assert labels(dataset) == [0, 0, 1, 1]
+    assert sorted(error.path for error in errors) == [
+        str(directory / "a/1.mp4"),
+        str(directory / "b/1.mp4"),
+    ]
+
+    def refuse(error: VideoError) -> None:
+        raise RuntimeError(f"refused: {error.reason}")
+
+    with pytest.raises(tf.errors.OpError, match="refused: Invalid data"):
+        labels(load(directory, on_error=refuse))
+
+
+def test_what_is_skipped_changes_no_other_clip(directory: Path) -> None:
+    partly = load(directory, on_error="skip").unbatch()
+    with_broken = [clip.numpy().tobytes() for clip, _ in partly]
+    assert len({*with_broken}) == 4
+    again = load(directory, on_error="skip").unbatch()
+    assert [clip.numpy().tobytes() for clip, _ in again] == with_broken
+
+
+def test_bad_values(directory: Path) -> None:
+    with pytest.raises(ValueError, match="Received: on_error='ignore'"):
+        load(directory, on_error="ignore")
+    with pytest.raises(ValueError, match="Received: max_errors=0"):
+        load(directory, max_errors=0)
