@@ -240,7 +240,7 @@ def _plan_slot(
     plan.loaded.append(slot.name)
 
 
-def _numpy_dtype(slot: Slot) -> type[np.floating]:
-    """NumPy has no bfloat16: such a variable takes float32 and rounds."""
-    dtypes = {"float64": np.float64, "float16": np.float16}
-    return dtypes.get(keras.backend.standardize_dtype(slot.variable.dtype), np.float32)
+def _numpy_dtype(slot: Slot) -> type[np.float32] | type[np.float64]:
+    """NumPy has no bfloat16: variables below float32 take float32 and round."""
+    dtype = keras.backend.standardize_dtype(slot.variable.dtype)
+    return np.float64 if dtype == "float64" else np.float32

@@ -34,7 +34,8 @@ class PickledDtype(Buildable):
         if isinstance(state, tuple) and len(state) >= 2:
             order = text(state[1])
             if order in ("<", ">", "=", "|"):
-                self.value = self.value.newbyteorder(order)
+                code = self.value.str[1:]
+                self.value = np.dtype(order + code if order in "<>" else code)
                 return
         raise MalformedError("The pickle holds an array type without byte order.")
 
@@ -161,7 +162,7 @@ def read_numpy_pickle(data: memoryview) -> Any:
 
 
 def resolved(value: Any) -> Any:
-    """Replaces the stand-ins for arrays by arrays, in dicts down to the second level."""
+    """Replaces stand-ins by arrays, in dicts down to the second level."""
     return _resolved(value, depth=2)
 
 

@@ -69,8 +69,8 @@ class Storage:
     def items(self, raw: memoryview, byte_order: str) -> np.ndarray:
         """The numbers in `raw`; bfloat16 widened to float32."""
         if self.item_type != _BFLOAT16:
-            return np.frombuffer(raw, np.dtype(self.item_type).newbyteorder(byte_order))
-        halves = np.frombuffer(raw, np.dtype("u2").newbyteorder(byte_order))
+            return np.frombuffer(raw, np.dtype(byte_order + self.item_type))
+        halves = np.frombuffer(raw, np.dtype(byte_order + "u2"))
         return (halves.astype(np.uint32) << 16).view(np.float32)
 
 

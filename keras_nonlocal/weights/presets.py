@@ -1,0 +1,296 @@
+"""The released checkpoints, one row each.
+
+The accuracies are those that the authors published, not measured here. The projects
+publish neither sizes nor full hashes: those fields are filled where they do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+_CAFFE2_ADDRESS = "https://dl.fbaipublicfiles.com/video-nonlocal/"
+_PYSLOWFAST_ADDRESS = "https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/"
+_MMACTION2_ADDRESS = "https://download.openmmlab.com/mmaction/v1.0/recognition/c2d/"
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class PixelNormalization:
+    """What the pixels of a network mean: `(pixel − mean) / std` per channel.
+
+    Attributes:
+        mean: Per channel, in pixel values from 0 to 255.
+        std: Per channel.
+        channel_order: `"rgb"` or `"bgr"`; the order of `mean` and `std` as well.
+    """
+
+    mean: Triple
+    std: Triple
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+
+
+KINETICS_NORMALIZATION = PixelNormalization((114.75,) * 3, (57.375,) * 3)
+# `keras.applications.resnet.preprocess_input`.
+KERAS_IMAGENET_NORMALIZATION = PixelNormalization(
+    (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"
+)
+TORCH_IMAGENET_NORMALIZATION = PixelNormalization(
+    (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+)
+
+
+class Architecture(TypedDict, total=False):
+    """Arguments of `keras_nonlocal.NLResNet`."""
+
+    depth: int
+    variant: str
+    classes: int
+    nonlocal_blocks: int
+    nonlocal_mode: str
+    nonlocal_temporal_group_size: Mapping[str, int]
+    stem_temporal_strides: tuple[int, int]
+    stem_pool_padding: str
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A released checkpoint.
+
+    Attributes:
+        name: What `weights=` takes.
+        url: Its address.
+        architecture: Arguments of `NLResNet` that make the network it belongs to.
+        num_frames: Frames per clip.
+        frame_stride: Distance of these frames in the video, in frames.
+        normalization: What its pixels mean.
+        top1: Published accuracy on the validation videos of Kinetics-400, in percent,
+            with 10 clips and 3 crops per video.
+        top5: The same.
+        license: Of the weights.
+        size: Bytes of the file, or `None` where nobody published it.
+        sha256: Hexadecimal digits that the file's SHA-256 begins with (all 64, or the
+            8 that mmaction2 puts in file names), or `None` where nobody published any.
+    """
+
+    name: str
+    url: str
+    architecture: Architecture
+    num_frames: int
+    frame_stride: int
+    normalization: PixelNormalization
+    top1: float
+    top5: float
+    license: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A Caffe2 file: what its name in the release says."""
+
+    file: str
+    variant: str
+    nonlocal_blocks: int
+    num_frames: int
+    frame_stride: int
+    top1: float
+    top5: float
+    paper_layout: bool = False
+    frozen_norms: bool = False
+
+
+_CAFFE2_ROWS = (
+    _Row("c2d_baseline_32x2_IN_pretrain_400k", "c2d", 0, 32, 2, 72.0, 90.0, True),
+    _Row("c2d_nonlocal_32x2_IN_pretrain_400k", "c2d", 5, 32, 2, 73.9, 91.0, True),
+    _Row("i3d_baseline_32x2_IN_pretrain_400k", "i3d", 0, 32, 2, 73.6, 90.8, True),
+    _Row("i3d_nonlocal_32x2_IN_pretrain_400k", "i3d", 5, 32, 2, 74.9, 91.6, True),
+    _Row(
+        "i3d_baseline_128x1_I3D_pretrain_400k", "i3d", 0, 128, 1, 75.2, 92.0, True, True
+    ),
+    _Row(
+        "i3d_nonlocal_128x1_I3D_pretrain_400k", "i3d", 5, 128, 1, 76.5, 92.7, True, True
+    ),
+    _Row("c2d_baseline_8x8_IN_pretrain_400k", "c2d", 0, 8, 8, 71.9, 90.0),
+    _Row("c2d_nonlocal_8x8_IN_pretrain_400k", "c2d", 5, 8, 8, 74.4, 91.4),
+    _Row("i3d_baseline_8x8_IN_pretrain_400k", "i3d", 0, 8, 8, 73.4, 90.9),
+    _Row("i3d_nonlocal_8x8_IN_pretrain_400k", "i3d", 5, 8, 8, 74.7, 91.6),
+    _Row(
+        "i3d_baseline_32x4_I3D_pretrain_400k",
+        "i3d",
+        0,
+        32,
+        4,
+        75.5,
+        92.0,
+        frozen_norms=True,
+    ),
+    _Row(
+        "i3d_nonlocal_32x4_I3D_pretrain_400k",
+        "i3d",
+        5,
+        32,
+        4,
+        76.5,
+        92.6,
+        frozen_norms=True,
+    ),
+    _Row("i3d_baseline_8x8_IN_pretrain_300k", "i3d", 0, 8, 8, 73.2, 90.8),
+    _Row("i3d_baseline_8x8_IN_pretrain_600k_4gpu", "i3d", 0, 8, 8, 73.0, 90.4),
+    _Row("i3d_baseline_8x8_IN_pretrain_300k_4gpu", "i3d", 0, 8, 8, 72.0, 90.1),
+)
+
+
+def _caffe2(row: _Row) -> Preset:
+    architecture = Architecture(
+        depth=50,
+        variant=row.variant,
+        classes=400,
+        nonlocal_blocks=row.nonlocal_blocks,
+        stem_temporal_strides=(2, 2) if row.paper_layout else (1, 1),
+        stem_pool_padding="valid",
+    )
+    if row.frozen_norms and row.nonlocal_blocks:
+        architecture["nonlocal_temporal_group_size"] = {"res3": 4}
+    return Preset(
+        f"caffe2_{row.file}".lower(),
+        f"{_CAFFE2_ADDRESS}{row.file}.pkl",
+        architecture,
+        row.num_frames,
+        row.frame_stride,
+        KINETICS_NORMALIZATION,
+        row.top1,
+        row.top5,
+        "CC-BY-NC 4.0 (no commercial use)",
+    )
+
+
+def _pyslowfast(
+    file: str, variant: str, nonlocal_blocks: int, top1: float, top5: float
+) -> Preset:
+    return Preset(
+        f"pyslowfast_{file}".lower(),
+        f"{_PYSLOWFAST_ADDRESS}{file}.pkl",
+        Architecture(
+            depth=50,
+            variant=variant,
+            classes=400,
+            nonlocal_blocks=nonlocal_blocks,
+            stem_pool_padding="same",
+        ),
+        8,
+        8,
+        KINETICS_NORMALIZATION,
+        top1,
+        top5,
+        "Apache-2.0",
+    )
+
+
+def _mmaction2_c2d(
+    folder: str,
+    suffix: str,
+    num_frames: int,
+    frame_stride: int,
+    top1: float,
+    top5: float,
+) -> Preset:
+    return Preset(
+        f"mmaction2_c2d_{num_frames}x{frame_stride}_r50",
+        f"{_MMACTION2_ADDRESS}{folder}/{folder}_{suffix}.pth",
+        Architecture(
+            depth=50,
+            variant="c2d",
+            classes=400,
+            nonlocal_blocks=0,
+            stem_pool_padding="valid",
+        ),
+        num_frames,
+        frame_stride,
+        TORCH_IMAGENET_NORMALIZATION,
+        top1,
+        top5,
+        "Apache-2.0",
+        sha256=suffix.rpartition("-")[2],
+    )
+
+
+_PRESETS = (
+    *(_caffe2(row) for row in _CAFFE2_ROWS),
+    _pyslowfast("I3D_8x8_R50", "i3d", 0, 73.5, 90.8),
+    _pyslowfast("I3D_NLN_8x8_R50", "i3d", 5, 74.0, 91.1),
+    _mmaction2_c2d(
+        "c2d_r50-in1k-pre_8xb32-8x8x1-100e_kinetics400-rgb",
+        "20221027-3ca304fa",
+        8,
+        8,
+        73.89,
+        91.21,
+    ),
+    _mmaction2_c2d(
+        "c2d_r50-in1k-pre_8xb32-16x4x1-100e_kinetics400-rgb",
+        "20221027-5f382a43",
+        16,
+        4,
+        74.97,
+        91.91,
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _PRESETS}
+
+KINETICS400 = "kinetics400"
+
+
+def find_preset(
+    weights: str,
+    *,
+    depth: int,
+    variant: str,
+    nonlocal_blocks: int,
+    stem_temporal_strides: tuple[int, int] = (1, 1),
+) -> Preset:
+    """Finds the released checkpoint that `weights=` of a builder means.
+
+    Args:
+        weights: `"kinetics400"`, or the name of a preset.
+        depth: Of the network.
+        variant: Of the network.
+        nonlocal_blocks: Of the network.
+        stem_temporal_strides: Of the network.
+
+    Returns:
+        The preset of that name; for `"kinetics400"` the first of the table that was
+        released for such a network.
+
+    Raises:
+        ValueError: If there is none, or the named one belongs to another network.
+
+    Example:
+
+    >>> preset = keras_nonlocal.weights.find_preset(
+    ...     "kinetics400", depth=50, variant="i3d", nonlocal_blocks=5)
+    >>> preset.num_frames, preset.frame_stride, preset.top1
+    (8, 8, 74.7)
+    """
+    if weights != KINETICS400 and weights not in PRESETS:
+        raise ValueError(
+            f"`weights` must be {KINETICS400!r} or one of {tuple(PRESETS)}. "
+            f"Received: weights={weights!r}"
+        )
+    wanted = (depth, variant, nonlocal_blocks, tuple(stem_temporal_strides))
+    for preset in _PRESETS if weights == KINETICS400 else (PRESETS[weights],):
+        own = preset.architecture
+        if wanted == (
+            own["depth"],
+            own["variant"],
+            own["nonlocal_blocks"],
+            own.get("stem_temporal_strides", (1, 1)),
+        ):
+            return preset
+    raise ValueError(
+        f"`weights={weights!r}` was not released for this network. Received: "
+        f"depth={depth}, variant={variant!r}, nonlocal_blocks={nonlocal_blocks}, "
+        f"stem_temporal_strides={stem_temporal_strides}"
+    )
