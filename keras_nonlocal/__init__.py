@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_nonlocal import data as data
     from keras_nonlocal import layers as layers
     from keras_nonlocal import models as models
+    from keras_nonlocal.inference import predict_video as predict_video
     from keras_nonlocal.models import NLResNet as NLResNet
     from keras_nonlocal.models import NLResNet50C2D as NLResNet50C2D
     from keras_nonlocal.models import NLResNet50I3D as NLResNet50I3D
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _SUBMODULES = ("data", "layers", "models")
 
 # Public name -> the module it is taken from.
-_MODULE_OF = dict.fromkeys(
+_MODULE_OF = {"predict_video": "keras_nonlocal.inference"} | dict.fromkeys(
     (
         "NLResNet",
         "NLResNet50C2D",

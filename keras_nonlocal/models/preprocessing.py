@@ -7,6 +7,7 @@ from keras import ops
 
 PIXEL_MEAN = 114.75
 PIXEL_STD = 57.375
+_LAYER_NAME = "preprocessing"
 
 
 def preprocess_input(x: Any) -> Any:
@@ -38,5 +39,10 @@ def preprocess_input(x: Any) -> Any:
 def preprocessing_layer() -> keras.layers.Layer:
     """`preprocess_input` as the first layer of a model."""
     return keras.layers.Rescaling(
-        1.0 / PIXEL_STD, offset=-PIXEL_MEAN / PIXEL_STD, name="preprocessing"
+        1.0 / PIXEL_STD, offset=-PIXEL_MEAN / PIXEL_STD, name=_LAYER_NAME
     )
+
+
+def has_preprocessing(model: keras.Model) -> bool:
+    """Whether the model was built with `include_preprocessing=True`."""
+    return any(layer.name == _LAYER_NAME for layer in model.layers)
