@@ -83,7 +83,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder with a folder per class")
     parser.add_argument("--output", type=Path, default=Path("quickstart_output"))
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=16, help="per replica")
     parser.add_argument("--width", type=int, default=8, help="64 in the paper")
     parser.add_argument("--num-frames", type=int, default=8)
@@ -92,8 +92,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--num-clips", type=int, default=4, help="per video in the test"
     )
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--videos-per-class", type=int, default=72)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--videos-per-class", type=int, default=80)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)

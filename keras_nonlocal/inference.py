@@ -1,7 +1,9 @@
 """Whole videos in, one row of scores per video out."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -9,7 +11,7 @@ import numpy as np
 
 from keras_nonlocal.data.arguments import check_positive_integer
 from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.pipeline import ClipLoader, EpochOrder, clip_dataset
+from keras_nonlocal.data.pipeline import ClipLoader
 from keras_nonlocal.data.readers import OpenVideo
 from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
 from keras_nonlocal.data.sources import VideoList
@@ -109,16 +111,39 @@ def predict_video(
     )
     if preprocessing is None:
         preprocessing = _unchanged if has_preprocessing(model) else preprocess_input
-    views = clip_dataset(loader, EpochOrder(len(paths), None), None, None).unbatch()
-    batches = views.batch(batch_size).as_numpy_iterator()
     num_views = len(paths) * num_clips * num_crops
     scores = model.predict(
-        ((preprocessing(batch),) for batch in batches),
+        ((preprocessing(batch),) for batch in _batches(loader, batch_size)),
         steps=-(-num_views // batch_size),
         verbose=verbose,
     )
     scores = scores.reshape(len(paths), num_clips * num_crops, -1).mean(axis=1)
     return scores[0] if single else scores
+
+
+def _batches(loader: ClipLoader, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields the views of all videos, in order, `batch_size` at a time."""
+    waiting: list[np.ndarray] = []
+    for views in _loaded_in_order(loader):
+        waiting += [*views]
+        while len(waiting) >= batch_size:
+            yield np.stack(waiting[:batch_size])
+            del waiting[:batch_size]
+    if waiting:
+        yield np.stack(waiting)
+
+
+def _loaded_in_order(loader: ClipLoader) -> Iterator[np.ndarray]:
+    """Decodes a few videos ahead, one per processor."""
+    num_workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(num_workers) as pool:
+        pending: deque[Any] = deque()
+        for index in range(len(loader.videos.paths)):
+            pending.append(pool.submit(loader.load, index))
+            if len(pending) > num_workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def _clip_size(

@@ -1,0 +1,104 @@
+"""Scores of whole videos against one view at a time."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal import NLResNet, predict_video, preprocess_input
+from keras_nonlocal.data import ClipSampler, FramingSampler, PyAVReader
+from tests.data.videos import moving_pictures, write_video
+
+
+def small(**arguments):
+    options = {"input_shape": (4, 32, 32, 3), "classes": 5, "width": 4}
+    model = NLResNet(50, "i3d", **options | arguments)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.1, weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small()
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    sizes = [(48, 64, 20), (64, 48, 9), (50, 70, 3)]
+    return [
+        write_video(folder / f"{i}.mp4", moving_pictures(frames, height, width, seed=i))
+        for i, (height, width, frames) in enumerate(sizes)
+    ]
+
+
+def one_view_at_a_time(model, path, num_clips, num_crops):
+    scores = []
+    with PyAVReader(str(path)) as video:
+        indices = ClipSampler(4, 2, num_clips).frame_indices(video.times)
+        views = video.read(indices, FramingSampler(32, None, num_crops).framing())
+    for clip in range(num_clips):
+        for crop in range(num_crops):
+            x = preprocess_input(views[clip, :, crop][np.newaxis])
+            scores.append(keras.ops.convert_to_numpy(model(x, training=False))[0])
+    return np.mean(scores, axis=0)
+
+
+@pytest.mark.parametrize(("num_clips", "num_crops"), [(1, 1), (4, 3)])
+@pytest.mark.parametrize("batch_size", [1, 5, 100])
+def test_equals_one_view_at_a_time(model, paths, num_clips, num_crops, batch_size):
+    model.compile(jit_compile=False)
+    scores = predict_video(
+        model, paths, num_clips, num_crops, frame_stride=2, batch_size=batch_size
+    )
+    expected = [one_view_at_a_time(model, p, num_clips, num_crops) for p in paths]
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_one_path_gives_one_row(model, paths):
+    model.compile(jit_compile=False)
+    row = predict_video(model, paths[0], 2, 1, frame_stride=2)
+    np.testing.assert_allclose(
+        row, predict_video(model, paths[:1], 2, 1, frame_stride=2)[0], atol=1e-7
+    )
+
+
+def test_preprocessing_follows_the_model(model, paths):
+    with_pixels = small(include_preprocessing=True)
+    with_pixels.set_weights(model.get_weights())
+    model.compile(jit_compile=False)
+    with_pixels.compile(jit_compile=False)
+    expected = predict_video(model, paths[0], 2, 1, frame_stride=2)
+    found = predict_video(with_pixels, paths[0], 2, 1, frame_stride=2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    own = predict_video(
+        model, paths[0], 2, 1, frame_stride=2, preprocessing=lambda x: x * 0.0
+    )
+    assert np.abs(own - expected).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path_or_paths": []}, "at least one video"),
+        ({"path_or_paths": "missing.mp4"}, "Received: path_or_paths='missing.mp4'"),
+        ({"num_clips": 0}, "Received: num_clips=0"),
+        ({"num_crops": 2}, "Received: num_crops=2"),
+        ({"batch_size": 0}, "Received: batch_size=0"),
+    ],
+)
+def test_wrong_values(model, paths, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        predict_video(model, **{"path_or_paths": paths} | arguments)
+
+
+def test_model_of_any_size_needs_sizes(paths):
+    model = small(input_shape=(None, None, None, 3))
+    model.compile(jit_compile=False)
+    with pytest.raises(ValueError, match="`num_frames` must be given"):
+        predict_video(model, paths[0])
+    with pytest.raises(ValueError, match="`crop_size` must be given"):
+        predict_video(model, paths[0], num_frames=4)
+    scores = predict_video(model, paths[0], 1, 1, num_frames=4, crop_size=40)
+    assert scores.sum() == pytest.approx(1, abs=1e-5)
