@@ -3,8 +3,10 @@
 from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
+from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
 from keras_nonlocal.data.sampling import ClipSampler
+from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "FramingSampler",
     "PyAVReader",
     "VideoError",
+    "VideoList",
     "VideoReader",
     "video_dataset_from_directory",
+    "video_dataset_from_list",
 ]

@@ -4,21 +4,12 @@ import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
-
-from keras_nonlocal.data.arguments import (
-    check_choice,
-    check_count,
-    check_positive_integer,
-)
 from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.epochs import EpochOrder
-from keras_nonlocal.data.failures import FailurePolicy, OnError
-from keras_nonlocal.data.pipeline import LABEL_MODES, ClipLoader, ClipPipeline
+from keras_nonlocal.data.failures import OnError
+from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import OpenVideo
-from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
-from keras_nonlocal.data.sources import VideoList, list_directory
-from keras_nonlocal.data.transforms import FramingSampler
+from keras_nonlocal.data.sampling import ShortVideos
+from keras_nonlocal.data.sources import list_directory
 
 
 def video_dataset_from_directory(
@@ -146,108 +137,30 @@ def video_dataset_from_directory(
     ... )  # doctest: +SKIP
     >>> model.fit(train, validation_data=validation)  # doctest: +SKIP
     """
-    _check_arguments(label_mode, batch_size, shuffle, seed, validation_split, subset)
-    clips = ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos)
-    framings = FramingSampler(crop_size, short_side, num_crops, horizontal_flip)
     if label_mode is None:
         labels = None
         class_names = None
     videos = list_directory(directory, labels, class_names, follow_links)
-    _check_binary(label_mode, videos)
-    if seed is None:
-        seed = int(np.random.default_rng().integers(2**31))
-    if verbose:
-        _report(videos)
-    if shuffle:
-        videos = videos.shuffle(seed)
-    parts = _subsets(videos, validation_split, subset, verbose)
-
-    def dataset(role: str, part: VideoList) -> Any:
-        draws = shuffle and role == "training"
-        random_views = draws and num_clips is None and num_crops is None
-        loader = ClipLoader(
-            part,
-            open_video,
-            clips,
-            framings,
-            seed if (random_views if augment is None else augment) else None,
-        )
-        order = EpochOrder(len(part.paths), seed if draws else None)
-        failures = FailurePolicy(on_error, max_errors)
-        pipeline = ClipPipeline(loader, order, failures, label_mode, batch_size)
-        return pipeline.dataset()
-
-    datasets = tuple(dataset(role, part) for role, part in parts.items())
-    return datasets if subset == "both" else datasets[0]
-
-
-def _check_arguments(
-    label_mode: Any,
-    batch_size: Any,
-    shuffle: Any,
-    seed: Any,
-    validation_split: Any,
-    subset: Any,
-) -> None:
-    check_choice("label_mode", label_mode, LABEL_MODES)
-    if batch_size is not None:
-        check_positive_integer("batch_size", batch_size)
-    if seed is not None:
-        check_count("seed", seed)
-    check_choice("subset", subset, ("training", "validation", "both", None))
-    if validation_split is not None and not 0 < validation_split < 1:
-        raise ValueError(
-            "`validation_split` must be between 0 and 1. "
-            f"Received: validation_split={validation_split!r}"
-        )
-    if (validation_split is None) != (subset is None):
-        raise ValueError(
-            "`validation_split` and `subset` must be given together. "
-            f"Received: validation_split={validation_split!r}, subset={subset!r}"
-        )
-    if validation_split is not None and subset != "both" and shuffle and seed is None:
-        raise ValueError(
-            "`seed` must be given if shuffled videos are split by two calls, so that "
-            "training and validation do not overlap. "
-            f"Received: seed=None, subset={subset!r}"
-        )
-
-
-def _check_binary(label_mode: Any, videos: VideoList) -> None:
-    if label_mode == "binary" and len(videos.class_names or ()) != 2:
-        raise ValueError(
-            '`label_mode="binary"` needs exactly two classes. '
-            f"Received: the classes {[*(videos.class_names or ())]}"
-        )
-
-
-def _subsets(
-    videos: VideoList, validation_split: float | None, subset: Any, verbose: bool
-) -> dict[str, VideoList]:
-    if validation_split is None:
-        return {"training": videos}
-    parts = dict(
-        zip(("training", "validation"), videos.split(validation_split), strict=True)
+    return video_dataset_from_list(
+        videos,
+        label_mode,
+        batch_size,
+        num_frames,
+        frame_stride,
+        crop_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        verbose,
+        augment=augment,
+        short_side=short_side,
+        horizontal_flip=horizontal_flip,
+        num_clips=num_clips,
+        num_crops=num_crops,
+        target_fps=target_fps,
+        short_videos=short_videos,
+        on_error=on_error,
+        max_errors=max_errors,
+        open_video=open_video,
     )
-    if subset != "both":
-        parts = {subset: parts[subset]}
-    for role, part in parts.items():
-        if not part.paths:
-            raise ValueError(
-                f"`validation_split` leaves no videos for {role}. Received: "
-                f"validation_split={validation_split!r} of {len(videos.paths)} videos"
-            )
-        if verbose:
-            _print(f"Using {len(part.paths)} videos for {role}.")
-    return parts
-
-
-def _report(videos: VideoList) -> None:
-    classes = ""
-    if videos.class_names is not None:
-        classes = f" belonging to {len(videos.class_names)} classes"
-    _print(f"Found {len(videos.paths)} videos{classes}.")
-
-
-def _print(message: str) -> None:
-    print(message)  # noqa: T201 - `verbose` asks for it

@@ -18,7 +18,7 @@ from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import FramingSampler
 
-LABEL_MODES = ("int", "categorical", "binary", None)
+LABEL_MODES = ("int", "categorical", "binary", "multi_hot", None)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,21 @@ class ClipLoader:
         if self.seed is not None:
             rng = np.random.default_rng((self.seed, epoch, index))
         framing = self.framings.framing(rng)
-        return video.read(self.clips.frame_indices(video.times, rng), framing)
+        frames = self._frames_of_segment(video.times, index)
+        indices = self.clips.frame_indices(video.times[frames], rng)
+        return video.read(frames[indices], framing)
+
+    def _frames_of_segment(self, times: np.ndarray, index: int) -> np.ndarray:
+        segment = self.videos.segments[index] if self.videos.segments else None
+        if segment is None:
+            return np.arange(len(times))
+        begin, end = segment
+        frames = np.flatnonzero((times >= begin) & (times < end))
+        if not len(frames):
+            raise VideoError(
+                self.videos.paths[index], f"it has no frames from {begin} s to {end} s"
+            )
+        return frames
 
     @property
     def _num_views(self) -> int | None:
@@ -202,6 +216,8 @@ class ClipPipeline:
 def _encoded_labels(videos: VideoList, label_mode: str | None) -> np.ndarray | None:
     if videos.labels is None or label_mode is None:
         return None
+    if label_mode == "multi_hot":
+        return _multi_hot(videos)
     labels = np.array(videos.labels, np.int32)
     if label_mode == "int":
         return labels
@@ -209,3 +225,15 @@ def _encoded_labels(videos: VideoList, label_mode: str | None) -> np.ndarray | N
         return labels.astype(np.float32)[:, np.newaxis]
     num_classes = max(len(videos.class_names or ()), labels.max() + 1)
     return np.eye(num_classes, dtype=np.float32)[labels]
+
+
+def _multi_hot(videos: VideoList) -> np.ndarray:
+    lists = [
+        label if isinstance(label, tuple) else (label,) for label in videos.labels or ()
+    ]
+    largest = max((index for labels in lists for index in labels), default=-1)
+    num_classes = max(len(videos.class_names or ()), largest + 1)
+    encoded = np.zeros((len(lists), num_classes), np.float32)
+    for row, labels in zip(encoded, lists, strict=True):
+        row[list(labels)] = 1
+    return encoded

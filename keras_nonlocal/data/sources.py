@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -28,26 +28,48 @@ VIDEO_EXTENSIONS = (
 
 @dataclass(frozen=True)
 class VideoList:
-    """Paths of videos and, unless there are none, a label for each.
+    """Paths of videos and what is known of each.
 
     Args:
         paths: Paths of the files.
-        labels: Class indices, one per path, or `None`.
+        labels: One per path: a class index, or a tuple of class indices where a video
+            may belong to several classes or none. `None`: no labels.
         class_names: Names of the classes, or `None` if they are not known.
+        segments: One per path: begin and end in seconds of the part from which clips
+            are taken, or `None` for the whole video. `None`: whole videos.
     """
 
     paths: tuple[str, ...]
-    labels: tuple[int, ...] | None = None
+    labels: tuple[int | tuple[int, ...], ...] | None = None
     class_names: tuple[str, ...] | None = None
+    segments: tuple[tuple[float, float] | None, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "segments"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.paths):
+                raise ValueError(
+                    f"`{name}` must have one entry for each of the "
+                    f"{len(self.paths)} paths. Received: {len(values)} {name}"
+                )
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Returns the videos at `indices`, in that order."""
-        labels = self.labels
-        return type(self)(
-            tuple(self.paths[i] for i in indices),
-            None if labels is None else tuple(labels[i] for i in indices),
-            self.class_names,
+
+        def chosen(values: tuple | None) -> tuple | None:
+            return None if values is None else tuple(values[i] for i in indices)
+
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in indices),
+            labels=chosen(self.labels),
+            segments=chosen(self.segments),
         )
+
+    def existing(self) -> Self:
+        """Returns the videos whose files are there."""
+        is_there = [os.path.isfile(path) for path in self.paths]
+        return self.select(np.flatnonzero(is_there))
 
     def shuffle(self, seed: int) -> Self:
         """Returns the videos in an order that depends on `seed` only."""
