@@ -2,5 +2,6 @@
 
 from keras_nonlocal.layers.non_local_block import NonLocalBlock
 from keras_nonlocal.layers.non_local_operation import non_local_operation
+from keras_nonlocal.layers.pixel_preprocessing import PixelPreprocessing
 
-__all__ = ["NonLocalBlock", "non_local_operation"]
+__all__ = ["NonLocalBlock", "PixelPreprocessing", "non_local_operation"]
