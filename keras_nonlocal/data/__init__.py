@@ -1,5 +1,13 @@
 """Clips from video files: `tf.data` pipelines in the manner of Keras."""
 
+from keras_nonlocal.data.annotations import (
+    read_charades_csv,
+    read_hmdb51_split,
+    read_kinetics_csv,
+    read_path_label_list,
+    read_something_something,
+    read_ucf101_split,
+)
 from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
@@ -18,6 +26,12 @@ __all__ = [
     "VideoError",
     "VideoList",
     "VideoReader",
+    "read_charades_csv",
+    "read_hmdb51_split",
+    "read_kinetics_csv",
+    "read_path_label_list",
+    "read_something_something",
+    "read_ucf101_split",
     "video_dataset_from_directory",
     "video_dataset_from_list",
 ]

@@ -1,0 +1,246 @@
+"""Lists of videos in the formats in which data sets publish them."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_nonlocal.data.sources import VideoList
+
+FilePath = str | os.PathLike[str]
+
+
+def read_path_label_list(
+    file: FilePath, root: FilePath = "", class_names: Sequence[str] | None = None
+) -> VideoList:
+    """Reads lines of a path and a class index, as PySlowFast and mmaction2 use them.
+
+    The two are separated by white space, a comma or a semicolon; the path may contain
+    white space. Two or more indices after a comma each are several labels:
+    `a.mp4,3,17`.
+
+    Args:
+        file: The list.
+        root: Directory to which the paths are relative.
+        class_names: Names of the classes, in the order of their indices.
+
+    Raises:
+        ValueError: If a line is not of this form; it names the file and the line.
+    """
+    paths, labels = [], []
+    for number, line in _lines(file):
+        path, *numbers = _split_labels(line)
+        if not numbers or not all(part.isdecimal() for part in numbers):
+            raise _bad_line(file, number, line, "a path and a class index")
+        paths.append(os.path.join(root, path))
+        labels.append(tuple(int(part) for part in numbers))
+    single = all(len(indices) == 1 for indices in labels)
+    return VideoList(
+        tuple(paths),
+        tuple(indices[0] for indices in labels) if single else tuple(labels),
+        None if class_names is None else tuple(class_names),
+    )
+
+
+def read_kinetics_csv(
+    file: FilePath, root: FilePath, class_names: Sequence[str] | None = None
+) -> VideoList:
+    """Reads a Kinetics CSV with the columns `label, youtube_id, time_start, time_end`.
+
+    A video is `ID_BEGIN_END.mp4` with begin and end in seconds, six digits each, in the
+    directory of its label below `root`, as the usual download tools store it.
+
+    Args:
+        file: The CSV file.
+        root: Directory of the videos.
+        class_names: Names of the classes, in the order of their indices. Defaults to
+            the labels of the file in alphanumeric order.
+    """
+    columns = ("label", "youtube_id", "time_start", "time_end")
+    rows = [*_rows(file, columns)]
+    names = _class_names(class_names, (row["label"] for row in rows))
+    return VideoList(
+        tuple(
+            os.path.join(
+                root,
+                row["label"],
+                f"{row['youtube_id']}_{int(float(row['time_start'])):06d}_"
+                f"{int(float(row['time_end'])):06d}.mp4",
+            )
+            for row in rows
+        ),
+        _indices(file, names, [row["label"] for row in rows]),
+        names,
+    )
+
+
+def read_ucf101_split(
+    file: FilePath, root: FilePath, class_index_file: FilePath
+) -> VideoList:
+    """Reads a UCF101 split: `trainlist01.txt`, `testlist01.txt` and so on.
+
+    Args:
+        file: The split; its lines are `Class/video.avi`, in training followed by the
+            number of the class.
+        root: Directory of the class directories.
+        class_index_file: `classInd.txt`, whose lines are the numbers of the classes,
+            from 1 on, and their names.
+    """
+    numbers: dict[str, str] = {}
+    for _, line in _lines(class_index_file):
+        number, name = line.split(maxsplit=1)
+        numbers[name] = number
+    names = tuple(sorted(numbers, key=lambda name: int(numbers[name])))
+    videos = [line.split()[0] for _, line in _lines(file)]
+    return VideoList(
+        tuple(os.path.join(root, video) for video in videos),
+        _indices(file, names, [video.split("/")[0] for video in videos]),
+        names,
+    )
+
+
+def read_hmdb51_split(
+    directory: FilePath, root: FilePath, split: int, subset: str
+) -> VideoList:
+    """Reads one of the three HMDB51 splits: `brush_hair_test_split1.txt` and so on.
+
+    Args:
+        directory: Directory of the files of the splits.
+        root: Directory of the class directories.
+        split: 1, 2 or 3.
+        subset: `"training"` or `"test"`.
+    """
+    marks = {"training": "1", "test": "2"}
+    if subset not in marks:
+        raise ValueError(
+            f'`subset` must be "training" or "test". Received: subset={subset!r}'
+        )
+    ending = f"_test_split{split}.txt"
+    files = sorted(Path(directory).glob(f"*{ending}"))
+    if not files:
+        raise ValueError(
+            f"`directory` holds no files that end with {ending!r}. "
+            f"Received: directory={os.fspath(directory)!r}, split={split!r}"
+        )
+    paths, labels = [], []
+    names = tuple(file.name.removesuffix(ending) for file in files)
+    for label, file in enumerate(files):
+        for number, line in _lines(file):
+            video, _, mark = line.rpartition(" ")
+            if mark not in ("0", "1", "2"):
+                raise _bad_line(file, number, line, "a file name and 0, 1 or 2")
+            if mark == marks[subset]:
+                paths.append(os.path.join(root, names[label], video.strip()))
+                labels.append(label)
+    return VideoList(tuple(paths), tuple(labels), names)
+
+
+def read_something_something(
+    file: FilePath, root: FilePath, labels_file: FilePath, extension: str = ".webm"
+) -> VideoList:
+    """Reads a Something-Something JSON list of `{"id": …, "template": …}`.
+
+    Args:
+        file: The list.
+        root: Directory of the videos `ID.webm`.
+        labels_file: JSON object from templates, without brackets, to class indices.
+        extension: Ending of the video files.
+    """
+    entries = json.loads(Path(file).read_text(encoding="utf-8"))
+    indices = json.loads(Path(labels_file).read_text(encoding="utf-8"))
+    names = tuple(sorted(indices, key=lambda name: int(indices[name])))
+    templates = [
+        entry["template"].replace("[", "").replace("]", "") for entry in entries
+    ]
+    return VideoList(
+        tuple(os.path.join(root, f"{entry['id']}{extension}") for entry in entries),
+        _indices(file, names, templates),
+        names,
+    )
+
+
+def read_charades_csv(
+    file: FilePath,
+    root: FilePath,
+    class_names: Sequence[str] | None = None,
+    *,
+    by_action: bool = False,
+) -> VideoList:
+    """Reads a Charades CSV, whose actions are `c092 11.90 21.20;c147 0.00 12.60`.
+
+    Args:
+        file: The CSV file, with at least the columns `id` and `actions`.
+        root: Directory of the videos `ID.mp4`.
+        class_names: Names of the 157 classes, in the order of their numbers. Defaults
+            to `c000` to `c156`.
+        by_action: Whether every action is an entry of its own, with its label and
+            segment. By default, every video is an entry with all its labels.
+    """
+    names = tuple(class_names or (f"c{number:03d}" for number in range(157)))
+    paths: list[str] = []
+    labels: list[tuple[int, ...]] = []
+    segments: list[tuple[float, float] | None] = []
+    for row in _rows(file, ("id", "actions")):
+        path = os.path.join(root, f"{row['id']}.mp4")
+        actions = [action.split() for action in row["actions"].split(";") if action]
+        if by_action:
+            for name, begin, end in actions:
+                paths.append(path)
+                labels.append((int(name[1:]),))
+                segments.append((float(begin), float(end)))
+        else:
+            paths.append(path)
+            labels.append(tuple(sorted({int(action[0][1:]) for action in actions})))
+            segments.append(None)
+    return VideoList(tuple(paths), tuple(labels), names, tuple(segments))
+
+
+def _lines(file: FilePath) -> Iterator[tuple[int, str]]:
+    with open(file, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield number, line.strip()
+
+
+def _split_labels(line: str) -> list[str]:
+    for separator in (",", ";"):
+        if separator in line:
+            return [part.strip() for part in line.split(separator)]
+    return line.rsplit(maxsplit=1)
+
+
+def _rows(file: FilePath, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    with open(file, encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        missing = {*columns} - {*(reader.fieldnames or ())}
+        if missing:
+            raise ValueError(
+                f"{os.fspath(file)!r} must have the columns {[*columns]}. "
+                f"Received: the columns {reader.fieldnames}"
+            )
+        yield from reader
+
+
+def _class_names(given: Sequence[str] | None, found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*found})) if given is None else tuple(given)
+
+
+def _indices(
+    file: FilePath, names: Sequence[str], labels: Sequence[str]
+) -> tuple[int, ...]:
+    places = {name: index for index, name in enumerate(names)}
+    unknown = sorted({*labels} - {*places})
+    if unknown:
+        raise ValueError(
+            f"{os.fspath(file)!r} must have labels that are among the class names. "
+            f"Received: {unknown[0]!r}"
+        )
+    return tuple(places[label] for label in labels)
+
+
+def _bad_line(file: FilePath, number: int, line: str, expected: str) -> ValueError:
+    return ValueError(
+        f"Line {number} of {os.fspath(file)!r} must be {expected}. Received: {line!r}"
+    )

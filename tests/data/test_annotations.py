@@ -1,0 +1,151 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import (
+    VideoList,
+    read_charades_csv,
+    read_hmdb51_split,
+    read_kinetics_csv,
+    read_path_label_list,
+    read_something_something,
+    read_ucf101_split,
+    video_dataset_from_list,
+)
+from tests.data.videos import moving_pictures, write_video
+
+
+@pytest.mark.parametrize("separator", [" ", ",", "; ", "\t"])
+def test_paths_and_labels(separator: str, tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text(f"a b.mp4{separator}3\n\nc.mp4{separator}0\n")
+    assert read_path_label_list(file, "/data", "abcd") == VideoList(
+        ("/data/a b.mp4", "/data/c.mp4"), (3, 0), ("a", "b", "c", "d")
+    )
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("a.mp4,3,17\nb.mp4,2\n")
+    assert read_path_label_list(file).labels == ((3, 17), (2,))
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("a.mp4 3\nb.mp4 walking\n")
+    with pytest.raises(ValueError, match=r"Line 2 of .*Received: 'b.mp4 walking'"):
+        read_path_label_list(file)
+
+
+def test_kinetics(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text(
+        "label,youtube_id,time_start,time_end,split\n"
+        "zumba,-Q8,13,23,train\nair drumming,0aX,0,10,train\n"
+    )
+    assert read_kinetics_csv(file, "/k") == VideoList(
+        ("/k/zumba/-Q8_000013_000023.mp4", "/k/air drumming/0aX_000000_000010.mp4"),
+        (1, 0),
+        ("air drumming", "zumba"),
+    )
+    with pytest.raises(ValueError, match=r"class names. Received: 'air drumming'"):
+        read_kinetics_csv(file, "/k", ["zumba"])
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"Received: the columns \['a', 'b'\]"):
+        read_kinetics_csv(file, "/k")
+
+
+def test_ucf101(tmp_path: Path) -> None:
+    (tmp_path / "classInd.txt").write_text("1 Archery\n2 ApplyLipstick\n")
+    (tmp_path / "train.txt").write_text("ApplyLipstick/v_1.avi 2\nArchery/v_2.avi 1\n")
+    (tmp_path / "test.txt").write_text("ApplyLipstick/v_3.avi\n")
+    index = tmp_path / "classInd.txt"
+    names = ("Archery", "ApplyLipstick")
+    assert read_ucf101_split(tmp_path / "train.txt", "/u", index) == VideoList(
+        ("/u/ApplyLipstick/v_1.avi", "/u/Archery/v_2.avi"), (1, 0), names
+    )
+    assert read_ucf101_split(tmp_path / "test.txt", "/u", index) == VideoList(
+        ("/u/ApplyLipstick/v_3.avi",), (1,), names
+    )
+
+
+def test_hmdb51(tmp_path: Path) -> None:
+    (tmp_path / "wave_test_split1.txt").write_text("a.avi 1 \nb.avi 2 \nc.avi 0\n")
+    (tmp_path / "cartwheel_test_split1.txt").write_text("d.avi 1\n")
+    assert read_hmdb51_split(tmp_path, "/h", 1, "training") == VideoList(
+        ("/h/cartwheel/d.avi", "/h/wave/a.avi"), (0, 1), ("cartwheel", "wave")
+    )
+    assert read_hmdb51_split(tmp_path, "/h", 1, "test").paths == ("/h/wave/b.avi",)
+    with pytest.raises(ValueError, match="Received: subset='validation'"):
+        read_hmdb51_split(tmp_path, "/h", 1, "validation")
+    with pytest.raises(ValueError, match="split=4"):
+        read_hmdb51_split(tmp_path, "/h", 4, "test")
+
+
+def test_something_something(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(
+        json.dumps({"Opening something": "1", "Closing something": "0"})
+    )
+    (tmp_path / "train.json").write_text(
+        json.dumps([{"id": "78", "label": "x", "template": "Opening [something]"}])
+    )
+    videos = read_something_something(
+        tmp_path / "train.json", "/s", tmp_path / "labels.json"
+    )
+    names = ("Closing something", "Opening something")
+    assert videos == VideoList(("/s/78.webm",), (1,), names)
+
+
+def test_charades(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text(
+        'id,scene,actions\nAB,Kitchen,"c092 11.90 21.20;c003 0.00 1.5"\nCD,Hall,\n'
+    )
+    videos = read_charades_csv(file, "/c")
+    assert videos.paths == ("/c/AB.mp4", "/c/CD.mp4")
+    assert videos.labels == ((3, 92), ())
+    assert len(videos.class_names or ()) == 157
+    actions = read_charades_csv(file, "/c", by_action=True)
+    assert actions.paths == ("/c/AB.mp4", "/c/AB.mp4")
+    assert actions.labels == ((92,), (3,))
+    assert actions.segments == ((11.9, 21.2), (0.0, 1.5))
+
+
+def test_clips_come_from_the_segment_with_all_labels(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    frames = moving_pictures(30, 32, 32)
+    path = write_video(tmp_path / "v.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    videos = VideoList((path, path), ((0, 2), ()), ("a", "b", "c"), ((0.5, 0.6), None))
+    dataset = video_dataset_from_list(
+        videos,
+        label_mode="multi_hot",
+        num_frames=3,
+        frame_stride=1,
+        crop_size=32,
+        short_side=32,
+        shuffle=False,
+        verbose=False,
+    )
+    clips, labels = next(iter(dataset))
+    np.testing.assert_array_equal(clips[0], frames[15:18])
+    np.testing.assert_array_equal(clips[1], frames[13:16])
+    assert labels.numpy().tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_lists_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"each of the 1 paths\. Received: 2 labels"):
+        VideoList(("a.mp4",), (1, 2))
+    with pytest.raises(ValueError, match="at least one video"):
+        video_dataset_from_list(VideoList(()))
+    with pytest.raises(ValueError, match=r'"multi_hot" or None .*label_mode=\'int\''):
+        video_dataset_from_list(VideoList(("a.mp4",), ((1, 2),)))
+
+
+def test_only_existing_files_on_request(tmp_path: Path) -> None:
+    (tmp_path / "b.mp4").touch()
+    paths = tuple(str(tmp_path / name) for name in ("a.mp4", "b.mp4"))
+    videos = VideoList(paths, (4, 5), segments=(None, (0.0, 1.0)))
+    expected = VideoList(paths[1:], (5,), segments=((0.0, 1.0),))
+    assert videos.existing() == expected
