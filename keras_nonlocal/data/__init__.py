@@ -8,22 +8,26 @@ from keras_nonlocal.data.annotations import (
     read_something_something,
     read_ucf101_split,
 )
+from keras_nonlocal.data.augmentation import AugmentClips
 from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
 from keras_nonlocal.data.sampling import ClipSampler
+from keras_nonlocal.data.scanning import VideoFacts, scan_videos
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
+    "AugmentClips",
     "ClipEpochs",
     "ClipSampler",
     "Framing",
     "FramingSampler",
     "PyAVReader",
     "VideoError",
+    "VideoFacts",
     "VideoList",
     "VideoReader",
     "read_charades_csv",
@@ -32,6 +36,7 @@ __all__ = [
     "read_path_label_list",
     "read_something_something",
     "read_ucf101_split",
+    "scan_videos",
     "video_dataset_from_directory",
     "video_dataset_from_list",
 ]

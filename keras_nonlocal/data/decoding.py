@@ -62,6 +62,26 @@ class PyAVReader:
         """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
         return self._timestamps * self._tick
 
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width of the stored picture in pixels, before it is upright."""
+        return self._stream.codec_context.height, self._stream.codec_context.width
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec."""
+        return self._stream.codec_context.codec.canonical_name
+
+    def check(self) -> None:
+        """Decodes every frame.
+
+        Raises:
+            VideoError: If one is missing or damaged.
+        """
+        for group in self._groups_by_key_frame(self._timestamps.tolist()):
+            for _, frame in self._decode_group(group):
+                self._check_intact(frame)
+
     def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
         """Decodes, scales and crops frames.
 
@@ -236,8 +256,7 @@ class PyAVReader:
 
     def _picture(self, frame: Any, framing: Framing) -> np.ndarray:
         """Scales and converts in one step; turns the picture upright."""
-        if frame.is_corrupt:
-            raise VideoError(self._path, f"its frame at {frame.time:.3f} s is damaged")
+        self._check_intact(frame)
         quarter_turns = round((frame.rotation or 0) / 90)
         aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
         size = (frame.height, frame.width * aspect)
@@ -257,6 +276,10 @@ class PyAVReader:
         lines = np.frombuffer(plane, np.uint8)[: height * plane.line_size]
         picture = lines.reshape(height, plane.line_size)[:, : 3 * width]
         return np.rot90(picture.reshape(height, width, 3), quarter_turns)
+
+    def _check_intact(self, frame: Any) -> None:
+        if frame.is_corrupt:
+            raise VideoError(self._path, f"its frame at {frame.time:.3f} s is damaged")
 
     def _error(self, error: Exception) -> VideoError:
         return VideoError(self._path, getattr(error, "strerror", None) or str(error))
