@@ -20,7 +20,6 @@ IMAGENET_CLASSES = 1000
 
 # Residual blocks of res4, which tell the depths apart.
 _IMAGE_BUILDERS = {6: "ResNet50", 23: "ResNet101", 36: "ResNet152"}
-_FULL_HASH_LENGTH = 64
 
 
 class DownloadError(OSError):
@@ -94,16 +93,11 @@ def download_preset(
 
 
 def _cached_file(preset: Preset, cache_dir: str | os.PathLike[str] | None) -> Path:
-    full_hash = preset.sha256
-    if full_hash is not None and len(full_hash) < _FULL_HASH_LENGTH:
-        full_hash = None
     name = f"{preset.name}{Path(preset.url).suffix}"
     try:
         path = keras.utils.get_file(
             name,
             preset.url,
-            file_hash=full_hash,
-            hash_algorithm="sha256",
             cache_subdir=CACHE_FOLDER,
             cache_dir=None if cache_dir is None else os.fspath(cache_dir),
         )
@@ -161,9 +155,9 @@ def load_imagenet(video_model: keras.Model, *, strict: bool = True) -> LoadRepor
             f"video_model={video_model.name!r} with {num_blocks} blocks in res4"
         )
     builder = getattr(keras.applications, _IMAGE_BUILDERS[num_blocks])
-    has_head = any(
-        slot.name == f"{HEAD}/bias" and slot.shape == (IMAGENET_CLASSES,)
-        for slot in slots
+    classes = [slot.shape[0] for slot in slots if slot.name == f"{HEAD}/bias"]
+    image_model = builder(
+        include_top=bool(classes) and (strict or classes == [IMAGENET_CLASSES]),
+        weights="imagenet",
     )
-    image_model = builder(include_top=has_head or strict, weights="imagenet")
     return inflate(image_model, video_model, strict=strict)

@@ -49,7 +49,7 @@ def read_hdf5(data: bytes, max_bytes: int) -> dict[str, np.ndarray]:
                 raise MalformedError(f"The arrays take more than {max_bytes} bytes.")
             if path in arrays:
                 raise MalformedError(f"The file holds `{path[:80]}` twice.")
-            arrays[path] = dataset[()]
+            arrays[path] = np.asarray(dataset[()])
     return arrays
 
 
@@ -101,7 +101,7 @@ def _child_names(
     """Keras counts layers by class (`layers/conv3d_7`) and keeps the name beside."""
     variables = group.get(KERAS_VARIABLES_GROUP, getclass=False)
     name = variables.attrs.get("name") if isinstance(variables, h5py.Group) else None
-    if not isinstance(name, str):
+    if not names or not isinstance(name, str):
         return (*names, key)
     return (name,) if names == ("layers",) else (*names, name)
 

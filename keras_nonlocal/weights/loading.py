@@ -120,11 +120,10 @@ def assign_checkpoint(
     slots = model_slots(model)
     plan = _planned(slots, naming, prefix, checkpoint.arrays)
     if without_head and not any(slot.name.startswith(f"{HEAD}/") for slot in slots):
-        plan.unexpected = [
-            key
-            for key in plan.unexpected
-            if not key.startswith(prefix + naming.head_prefix)
-        ]
+        beginning = prefix + naming.head_prefix
+        head = [key for key in plan.unexpected if key.startswith(beginning)]
+        plan.unexpected = [key for key in plan.unexpected if key not in head]
+        plan.unused_head = head
     problems = plan.problems()
     if strict and problems:
         raise CheckpointError(
@@ -154,6 +153,7 @@ class _Plan:
     unexpected: list[str] = field(default_factory=list)
     misshaped: list[tuple[str, str, str]] = field(default_factory=list)
     non_finite: list[tuple[str, str]] = field(default_factory=list)
+    unused_head: list[str] = field(default_factory=list)
     training_state: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -172,7 +172,8 @@ class _Plan:
         ]
 
     def report(self, checkpoint: Checkpoint, naming: Naming) -> LoadReport:
-        skipped = [f"{key[:_MAX_NAME]}: not in the model" for key in self.unexpected]
+        unused = self.unexpected + self.unused_head
+        skipped = [f"{key[:_MAX_NAME]}: not in the model" for key in unused]
         skipped += [f"{key}: {reason}" for key, _, reason in self.misshaped]
         skipped += [f"{key}: not finite" for key, _ in self.non_finite]
         left = self.missing + [name for _, name, _ in self.misshaped]

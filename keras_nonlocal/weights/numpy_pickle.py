@@ -85,10 +85,17 @@ def _scalar(arguments: tuple[Any, ...]) -> np.ndarray:
 
 
 def _from_buffer(arguments: tuple[Any, ...]) -> np.ndarray:
-    if len(arguments) != 4:
+    # NumPy 2.3 added the order of the axes, for arrays that are neither C nor Fortran.
+    if len(arguments) not in (4, 5):
         raise MalformedError("The pickle holds an array of an unknown layout.")
-    raw, dtype, shape, order = arguments
-    return array_from_bytes(raw, dtype, shape, text(order))
+    raw, dtype, shape, order, *axis_order = arguments
+    if text(order) != "K" or not axis_order or axis_order[0] is None:
+        return array_from_bytes(raw, dtype, shape, text(order))
+    axes = axis_order[0]
+    array = array_from_bytes(raw, dtype, shape)
+    if not isinstance(axes, tuple) or sorted(axes) != list(range(array.ndim)):
+        raise MalformedError("The pickle holds an array of an unknown layout.")
+    return array.transpose(axes)
 
 
 def _encode(arguments: tuple[Any, ...]) -> memoryview:

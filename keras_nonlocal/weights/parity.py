@@ -67,14 +67,15 @@ def parity_report(
     """
     tensors = {name: _stage_output(model, name) for name in stage_means or {}}
     head = model.get_layer(HEAD)
-    features_model = keras.Model(model.inputs, [*tensors.values(), head.input])
-    *stages, features = features_model.predict_on_batch(clips)
+    outputs = keras.Model(model.input, {HEAD: head.input, **tensors}).predict_on_batch(
+        clips
+    )
     kernel, bias = (keras.ops.convert_to_numpy(w) for w in head.weights)
-    own_logits = np.asarray(features, np.float64) @ kernel + bias
+    own_logits = np.asarray(outputs[HEAD], np.float64) @ kernel + bias
     channels_first = keras.config.image_data_format() == "channels_first"
     differences = {}
-    for name, stage in zip(tensors, stages, strict=True):
-        stage = np.asarray(stage, np.float64)
+    for name in tensors:
+        stage = np.asarray(outputs[name], np.float64)
         positions = (
             tuple(range(2, stage.ndim))
             if channels_first

@@ -1,0 +1,150 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal import NLResNet
+from keras_nonlocal.weights import inflate, load_imagenet
+from tests.weights.released_names import randomize
+
+FRAMES_AT_THE_BORDERS = 10  # of res5, that see the zero padding of an I3D clip
+
+
+@pytest.fixture(scope="module")
+def image_model():
+    """`keras.applications.ResNet50` whose every weight matters."""
+    model = keras.applications.ResNet50(
+        weights=None, input_shape=(32, 32, 3), classifier_activation=None
+    )
+    rng = np.random.default_rng(0)
+    for variable in model.weights:
+        if variable.name == "moving_variance":
+            # So small that the difference of the two epsilons adds up to more than
+            # the tolerance.
+            variable.assign(1e-4 * rng.uniform(0.5, 2.0, variable.shape))
+        elif variable.name == "gamma":
+            size = 0.001 if "_3_bn" in variable.path else 0.003
+            variable.assign(rng.normal(0.0, size, variable.shape))
+        elif variable.name != "kernel":
+            variable.assign(rng.normal(0.0, 0.05, variable.shape))
+    return model
+
+
+def relative_difference(value, reference):
+    return np.abs(value - reference).max() / np.abs(reference).max()
+
+
+def video_network(variant, num_frames, **options):
+    return NLResNet(
+        50,
+        variant,
+        input_shape=(num_frames, 32, 32, 3),
+        classes=1000,
+        classifier_activation=None,
+        stride_in_1x1=True,
+        **options,
+    )
+
+
+def repeated(image, num_frames):
+    return np.repeat(image[:, np.newaxis], num_frames, axis=1)
+
+
+def test_c2d_gives_the_scores_of_the_image_network(image_model):
+    video_model = video_network("c2d", 4)
+    report = inflate(image_model, video_model)
+    assert len(report.loaded) == 267
+    assert all("_nl/" in name for name in report.left)
+    assert len(report.left) == 5 * 12
+    image = np.random.default_rng(1).normal(size=(2, 32, 32, 3))
+    expected = image_model.predict_on_batch(image)
+    logits = video_model.predict_on_batch(repeated(image, 4))
+    assert relative_difference(logits, expected) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "variant", ["i3d", pytest.param("i3d_3x3x3", marks=pytest.mark.slow)]
+)
+def test_i3d_gives_the_features_away_from_the_padding(image_model, variant):
+    num_frames = 4 * FRAMES_AT_THE_BORDERS + 2
+    video_model = video_network(variant, num_frames, nonlocal_blocks=0)
+    inflate(image_model, video_model)
+    image = np.random.default_rng(2).normal(size=(1, 32, 32, 3))
+    image_features = keras.Model(
+        image_model.input, image_model.get_layer("conv5_block3_out").output
+    ).predict_on_batch(image)
+    features = keras.Model(
+        video_model.input, video_model.get_layer("conv5_block3_out").output
+    ).predict_on_batch(repeated(image, num_frames))
+    inner = features[:, FRAMES_AT_THE_BORDERS:-FRAMES_AT_THE_BORDERS]
+    assert inner.shape[1] == 1
+    assert relative_difference(inner, image_features[:, np.newaxis]) < 1e-4
+    assert relative_difference(features[:, :1], image_features[:, np.newaxis]) > 1e-3
+
+
+def test_other_geometries_are_refused(image_model, small_network):
+    with pytest.raises(ValueError, match=r"`conv3_block1_1_conv` has the strides \(2"):
+        inflate(image_model, small_network())
+    unpadded = small_network(stride_in_1x1=True, stem_pool_padding="valid")
+    with pytest.raises(ValueError, match="pool1 is padded in one"):
+        inflate(image_model, unpadded)
+    narrow = small_network(stride_in_1x1=True)
+    before = keras.ops.convert_to_numpy(narrow.get_layer("conv1_conv").kernel)
+    with pytest.raises(
+        ValueError, match=r"conv1_conv/kernel has the shape \(7, 7, 3, 64\) .*and \(5,"
+    ):
+        inflate(image_model, narrow)
+    with pytest.raises(ValueError, match="shape"):
+        inflate(image_model, narrow, strict=False)
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(narrow.get_layer("conv1_conv").kernel), before
+    )
+
+
+def test_another_depth_is_refused(image_model):
+    deeper = keras.applications.ResNet101(weights=None, include_top=False)
+    with pytest.raises(ValueError, match="conv4_block7_1_conv is not in the video"):
+        inflate(deeper, video_network("c2d", 4, nonlocal_blocks=0))
+
+
+def test_the_classifier_may_stay_with_strict_false(image_model):
+    video_model = NLResNet(
+        50,
+        "c2d",
+        input_shape=(4, 32, 32, 3),
+        classes=5,
+        stride_in_1x1=True,
+        nonlocal_blocks=0,
+    )
+    with pytest.raises(ValueError, match=r"predictions/bias has the shape \(1000,\)"):
+        inflate(image_model, video_model)
+    report = inflate(image_model, video_model, strict=False)
+    assert report.left == ("predictions/kernel", "predictions/bias")
+
+
+def test_video_to_video_copies_everything(small_network):
+    source, target = small_network(), small_network(copy=1)
+    randomize(source, seed=5)
+    report = inflate(source, target)
+    assert report.left == ()
+    for own, expected in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(own),
+            keras.ops.convert_to_numpy(expected),
+            rtol=1e-6,
+        )
+
+
+def test_load_imagenet_takes_the_network_of_the_same_depth(monkeypatch, image_model):
+    asked = []
+
+    def resnet50(**options):
+        asked.append(options)
+        return image_model
+
+    monkeypatch.setattr(keras.applications, "ResNet50", resnet50)
+    video_model = video_network("c2d", 4, nonlocal_blocks=0)
+    report = load_imagenet(video_model)
+    assert asked == [{"include_top": True, "weights": "imagenet"}]
+    assert report.left == ()
+    with pytest.raises(ValueError, match=r"depth 50, 101 or 152.*0 blocks in res4"):
+        load_imagenet(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))

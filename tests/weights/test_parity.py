@@ -1,0 +1,95 @@
+"""Against the logits that other frameworks gave for the same weights."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal import NLResNet
+from keras_nonlocal.weights import load_checkpoint, parity_report
+from tests.weights.released_names import randomize
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
+
+# The I3D case amplifies rounding: PyTorch's own float64 logits differ from its float32
+# logits, which the case holds, by 5.8e-4 of the largest.
+CASES = {
+    "pyslowfast_i3d_nl5_r50_w8/checkpoint.pyth": ("i3d", {}, 1e-3),
+    "pyslowfast_c2d_nl5_r50_w8_dot/checkpoint.pyth": (
+        "c2d",
+        {"nonlocal_mode": "dot_product"},
+        1e-4,
+    ),
+    "caffe2_c2d_nl5_r50_w8/checkpoint.pkl": (
+        "c2d",
+        {"stem_pool_padding": "valid"},
+        1e-4,
+    ),
+}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("file", CASES)
+def test_reference_networks(file):
+    path = REFERENCE / file
+    if not path.exists():
+        pytest.skip(f"the reference {path} is not on this machine")
+    variant, options, tolerance = CASES[file]
+    model = NLResNet(
+        50, variant, input_shape=(8, 64, 64, 3), classes=11, width=8, **options
+    )
+    report = load_checkpoint(model, path)
+    assert report.left == report.skipped == report.implied == ()
+    with np.load(path.parent / "case.npz") as case:
+        means = {key: case[key] for key in case if key.startswith("mean_")}
+        assert len(means) == 5
+        parity = parity_report(
+            model, case["clip"], case["logits"], means, tolerance=tolerance
+        )
+    assert parity.passed, str(parity)
+
+
+def test_report_measures_differences(small_network):
+    model = small_network()
+    randomize(model, seed=8)
+    clips = np.random.default_rng(9).normal(size=(2, 4, 32, 32, 3))
+    head = model.get_layer("predictions")
+    outputs = keras.Model(
+        model.input,
+        {
+            "scores": model.output,
+            "features": head.input,
+            "stem": model.get_layer("pool1_pool").output,
+        },
+    ).predict_on_batch(clips)
+    kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in head.weights)
+    logits = outputs["features"] @ kernel + bias
+    np.testing.assert_allclose(
+        np.exp(logits) / np.exp(logits).sum(-1, keepdims=True),
+        outputs["scores"],
+        rtol=1e-4,
+    )
+    mean = outputs["stem"].mean((1, 2, 3))
+    report = parity_report(model, clips, logits, {"mean_s1": mean})
+    assert report.passed
+    assert report.logits < 1e-6
+    assert report.stages["mean_s1"] < 1e-6
+    largest = np.abs(logits).max()
+    logits[0, 0] += 0.5 * largest
+    report = parity_report(model, clips, logits, {"mean_s1": 2 * mean})
+    assert not report.passed
+    np.testing.assert_allclose(report.stages["mean_s1"], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(
+        report.logits, 0.5 * largest / np.abs(logits).max(), rtol=1e-5
+    )
+    assert "NOT within the tolerance of 1e-04" in str(report)
+
+
+def test_report_checks_its_arguments(small_network):
+    model = small_network()
+    clips, logits = np.zeros((2, 4, 32, 32, 3)), np.zeros((2, 4))
+    with pytest.raises(ValueError, match=r"`logits` must have the shape \(2, 3\)"):
+        parity_report(model, clips, logits)
+    with pytest.raises(ValueError, match=r"mean_s1 … mean_s5.*'mean_s7'"):
+        parity_report(model, clips, logits[:, :3], {"mean_s7": logits})
