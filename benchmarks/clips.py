@@ -1,6 +1,6 @@
-"""Seconds per clip of this package's reader, decord and OpenCV on the same files.
+"""Seconds per clip of this package's readers, decord and OpenCV on the same files.
 
-All three open the file anew for each clip, as a data set of many files does, decode the
+All of them open the file anew for each clip, as a data set of many files does, decode the
 same frames on one thread and return the centre `(num_frames, 224, 224, 3)` of pictures
 whose shorter side was scaled to 256. Readers that are not installed are left out:
 
@@ -42,6 +42,7 @@ def main() -> None:
         for size in SIZES:
             path = str(Path(folder) / f"{size[1]}x{size[0]}.mp4")
             write_video(path, *size)
+            write_record(path)
             for shape in CLIPS:
                 compare(readers, path, shape, arguments.clips, arguments.rounds)
         if arguments.memory:
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def available_readers() -> dict[str, Read]:
-    readers = {"this": read_with_this_package}
+    readers = {"this": read_with_this_package, "TFRecord": read_record}
     for name, read in (("decord", read_with_decord), ("cv2", read_with_opencv)):
         try:
             __import__(name)
@@ -108,6 +109,21 @@ def read_with_this_package(path: str, indices: np.ndarray) -> np.ndarray:
     from keras_nonlocal.data import Framing, PyAVReader
 
     with PyAVReader(path) as video:
+        return video.read(indices, Framing(SHORT_SIDE, (CROP, CROP)))[:, 0]
+
+
+def write_record(path: str) -> None:
+    from keras_nonlocal.data import VideoList, write_video_records
+
+    folder = Path(path).with_suffix(".records")
+    write_video_records(VideoList((path,)), folder, short_side=256, verbose=False)
+
+
+def read_record(path: str, indices: np.ndarray) -> np.ndarray:
+    from keras_nonlocal.data import Framing, RecordReader
+
+    record = Path(path).with_suffix(".records") / "000000.tfrecord"
+    with RecordReader(str(record)) as video:
         return video.read(indices, Framing(SHORT_SIDE, (CROP, CROP)))[:, 0]
 
 

@@ -14,6 +14,7 @@ from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
+from keras_nonlocal.data.records import RecordReader, write_video_records
 from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.scanning import VideoFacts, scan_videos
 from keras_nonlocal.data.sources import VideoList
@@ -26,6 +27,7 @@ __all__ = [
     "Framing",
     "FramingSampler",
     "PyAVReader",
+    "RecordReader",
     "VideoError",
     "VideoFacts",
     "VideoList",
@@ -39,4 +41,5 @@ __all__ = [
     "scan_videos",
     "video_dataset_from_directory",
     "video_dataset_from_list",
+    "write_video_records",
 ]

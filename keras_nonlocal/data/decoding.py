@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from keras_nonlocal.data._requirements import import_av
+from keras_nonlocal.data.pictures import PictureConverter
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
 from keras_nonlocal.data.transforms import Framing
 
@@ -34,7 +35,7 @@ class PyAVReader:
         self._av = import_av()
         self._path = path
         self._is_counted = False
-        self._reformatter = self._av.video.reformatter.VideoReformatter()
+        self._converter = PictureConverter()
         self._open()
         try:
             self._read_timeline()
@@ -98,12 +99,14 @@ class PyAVReader:
                 announce; `times` is right afterwards.
         """
         wanted, places = np.unique(indices, return_inverse=True)
-        shape = (len(wanted), len(framing.anchors), *framing.crop_size, 3)
-        crops = np.empty(shape, np.uint8)
         targets = {int(self._timestamps[i]): row for row, i in enumerate(wanted)}
+        crops = np.empty(0, np.uint8)
         for group in self._groups_by_key_frame(sorted(targets)):
             for timestamp, frame in self._decode_group(group):
-                crops[targets[timestamp]] = framing.cut(self._picture(frame, framing))
+                cut = self._crops(frame, framing)
+                if not crops.size:
+                    crops = np.empty((len(wanted), *cut.shape), np.uint8)
+                crops[targets[timestamp]] = cut
         return crops[places.reshape(np.shape(indices))]
 
     def _open(self) -> None:
@@ -254,28 +257,10 @@ class PyAVReader:
         self._container.close()
         self._open()
 
-    def _picture(self, frame: Any, framing: Framing) -> np.ndarray:
-        """Scales and converts in one step; turns the picture upright."""
+    def _crops(self, frame: Any, framing: Framing) -> np.ndarray:
         self._check_intact(frame)
-        quarter_turns = round((frame.rotation or 0) / 90)
         aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
-        size = (frame.height, frame.width * aspect)
-        if quarter_turns % 2:
-            width, height = framing.scaled_size(*reversed(size))
-        else:
-            height, width = framing.scaled_size(*size)
-        scaled = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            interpolation="BILINEAR",
-            threads=1,
-        )
-        plane = scaled.planes[0]
-        lines = np.frombuffer(plane, np.uint8)[: height * plane.line_size]
-        picture = lines.reshape(height, plane.line_size)[:, : 3 * width]
-        return np.rot90(picture.reshape(height, width, 3), quarter_turns)
+        return framing.cut(self._converter.upright(frame, framing, aspect))
 
     def _check_intact(self, frame: Any) -> None:
         if frame.is_corrupt:

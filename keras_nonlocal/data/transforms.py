@@ -20,23 +20,24 @@ class Framing:
 
     Args:
         short_side: Length to which the shorter side is scaled, in pixels.
-        crop_size: Height and width of a crop, in pixels.
+        crop_size: Height and width of a crop, in pixels. `None`: the whole picture.
         anchors: Where each crop lies: its share of the free room along the shorter
             and along the longer side of the picture, each between 0 and 1.
         flip: Whether left and right change places.
     """
 
     short_side: int
-    crop_size: tuple[int, int]
+    crop_size: tuple[int, int] | None
     anchors: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
     flip: bool = False
 
     def scaled_size(self, height: float, width: float) -> tuple[int, int]:
         """Returns the scaled height and width of a picture, in pixels."""
         scale = self.short_side / min(height, width)
+        least_height, least_width = self.crop_size or (1, 1)
         return (
-            max(round(height * scale), self.crop_size[0]),
-            max(round(width * scale), self.crop_size[1]),
+            max(round(height * scale), least_height),
+            max(round(width * scale), least_width),
         )
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
@@ -50,11 +51,12 @@ class Framing:
         """
         if self.flip:
             picture = picture[:, ::-1]
-        crop_height, crop_width = self.crop_size
+        crop_height, crop_width = self.crop_size or picture.shape[:2]
         free_height = picture.shape[0] - crop_height
         free_width = picture.shape[1] - crop_width
         is_wide = picture.shape[1] >= picture.shape[0]
-        crops = np.empty((len(self.anchors), *self.crop_size, 3), picture.dtype)
+        shape = (len(self.anchors), crop_height, crop_width, 3)
+        crops = np.empty(shape, picture.dtype)
         for crop, (short, long) in zip(crops, self.anchors, strict=True):
             top = round(free_height * (short if is_wide else long))
             left = round(free_width * (long if is_wide else short))

@@ -12,6 +12,8 @@ def clips() -> np.ndarray:
     return np.random.default_rng().random((4, 6, 10, 12, 3)).astype("float32")
 
 
+# Keras's MixUp asks JAX for 64-bit integers.
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype int64:UserWarning")
 def test_mix_up_uses_one_weight_for_all_frames() -> None:
     clips = np.random.default_rng().random((16, 3, 4, 4, 3)).astype("float32")
     mix = AugmentClips(keras.layers.MixUp(alpha=1.0, seed=1), "channels")

@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import (
+    Framing,
+    PyAVReader,
+    RecordReader,
+    VideoError,
+    VideoList,
+    video_dataset_from_list,
+    write_video_records,
+)
+from tests.data.videos import moving_pictures, write_video
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> VideoList:
+    paths = tuple(
+        write_video(
+            tmp_path / f"{seed}.mp4",
+            moving_pictures(40, 64, 80, seed),
+            timestamps=range(0, 80, 2),
+        )
+        for seed in range(3)
+    )
+    return VideoList(paths, (0, 1, 1), ("a", "b"), (None, (0.0, 1.0), None))
+
+
+def write(videos: VideoList, tmp_path: Path, **arguments: object) -> VideoList:
+    settings = {"short_side": 64, "quality": 2, "verbose": False} | arguments
+    return write_video_records(videos, tmp_path / "records", **settings)
+
+
+def test_records_hold_the_frames_and_times(videos: VideoList, tmp_path: Path) -> None:
+    written = write(videos, tmp_path)
+    assert written.labels == videos.labels
+    assert written.segments == videos.segments
+    whole = Framing(64, (64, 80))
+    indices = np.array([[39, 3], [3, 17]])
+    for path, record in zip(videos.paths, written.paths, strict=True):
+        with PyAVReader(path) as video, RecordReader(record) as stored:
+            np.testing.assert_allclose(stored.times, video.times, atol=1e-6)
+            expected = video.read(indices, whole).astype(int)
+            difference = np.abs(stored.read(indices, whole) - expected)
+        assert difference.mean() < 7
+        # Neighbouring frames are much further apart than that.
+        with PyAVReader(path) as video:
+            others = video.read(indices - 1, whole)
+        assert np.abs(others - expected).mean() > 15
+
+
+def test_tensorflow_reads_them_too(videos: VideoList, tmp_path: Path) -> None:
+    written = write(videos, tmp_path)
+    index, *pictures = tf.data.TFRecordDataset(written.paths[0])
+    features = tf.train.Example.FromString(index.numpy()).features.feature
+    assert [*features["lengths"].int64_list.value] == [
+        len(picture.numpy()) for picture in pictures
+    ]
+    picture = tf.io.decode_jpeg(pictures[5]).numpy().astype(int)
+    with PyAVReader(videos.paths[0]) as video:
+        expected = video.read(np.array(5), Framing(64, None))[0]
+    # Decoders differ in how they enlarge the colours: compare the brightness.
+    difference = (picture - expected) @ [0.299, 0.587, 0.114]
+    assert np.abs(difference).mean() < 4
+
+
+def test_an_interrupted_call_goes_on(videos: VideoList, tmp_path: Path) -> None:
+    written = write(videos.select([0]), tmp_path)
+    before = Path(written.paths[0]).stat().st_mtime_ns
+    (tmp_path / "records" / "000001.unfinished").write_bytes(b"half a video")
+    written = write(videos, tmp_path)
+    assert Path(written.paths[0]).stat().st_mtime_ns == before
+    names = sorted(path.name for path in (tmp_path / "records").iterdir())
+    assert names == [f"00000{i}.tfrecord" for i in range(3)]
+
+
+def test_broken_videos_are_left_out(videos: VideoList, tmp_path: Path) -> None:
+    Path(videos.paths[1]).write_bytes(b"")
+    with pytest.raises(VideoError, match=r"1\.mp4': Invalid data"):
+        write(videos, tmp_path)
+    written = write(videos, tmp_path, on_error=lambda error: None)
+    assert [Path(path).name for path in written.paths] == [
+        "000000.tfrecord",
+        "000002.tfrecord",
+    ]
+    assert written.labels == (0, 1)
+
+
+def test_a_dataset_of_records(videos: VideoList, tmp_path: Path) -> None:
+    settings = {
+        "num_frames": 4,
+        "frame_stride": 3,
+        "crop_size": 56,
+        "seed": 3,
+        "verbose": False,
+    }
+    written = write(videos, tmp_path)
+    decoded = video_dataset_from_list(videos, **settings)
+    stored = video_dataset_from_list(written, open_video=RecordReader, **settings)
+    for (clips, labels), (expected, expected_labels) in zip(
+        stored, decoded, strict=True
+    ):
+        np.testing.assert_array_equal(labels, expected_labels)
+        assert np.abs(clips.numpy() - expected.numpy().astype(int)).mean() < 7
+
+
+def test_damaged_records_are_named(videos: VideoList, tmp_path: Path) -> None:
+    path = Path(write(videos, tmp_path).paths[0])
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    with pytest.raises(VideoError, match=r"000000.tfrecord': it is incomplete"):
+        RecordReader(str(path))
+    path.write_bytes(b"no record")
+    with pytest.raises(VideoError, match="not written by write_video_records"):
+        RecordReader(str(path))
+    path.write_bytes(content[:-500] + bytes(500))
+    with (
+        pytest.raises(VideoError, match="its picture 39 is damaged"),
+        RecordReader(str(path)) as video,
+    ):
+        video.read(np.array([39]), Framing(64, (64, 64)))
+    with pytest.raises(VideoError, match="No such file"):
+        RecordReader(str(tmp_path / "none"))
