@@ -77,8 +77,11 @@ def test_i3d_gives_the_features_away_from_the_padding(image_model, variant):
     ).predict_on_batch(repeated(image, num_frames))
     inner = features[:, FRAMES_AT_THE_BORDERS:-FRAMES_AT_THE_BORDERS]
     assert inner.shape[1] == 1
-    assert relative_difference(inner, image_features[:, np.newaxis]) < 1e-4
-    assert relative_difference(features[:, :1], image_features[:, np.newaxis]) > 1e-3
+    image_features = image_features[:, np.newaxis]
+    difference = relative_difference(inner, image_features)
+    assert difference < 1e-4
+    # The borders see the padding, so the middle is the right place to look.
+    assert relative_difference(features[:, :1], image_features) > 10 * difference
 
 
 def test_other_geometries_are_refused(image_model, small_network):

@@ -12,20 +12,19 @@ from tests.weights.released_names import randomize
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
-# The I3D case amplifies rounding: PyTorch's own float64 logits differ from its float32
-# logits, which the case holds, by 5.8e-4 of the largest.
+# These networks amplify rounding through attention logits of up to 150: PyTorch's own
+# float64 logits of the I3D case differ from its float32 logits, which the case holds,
+# by 5.8e-4 of the largest. Up to res3 the amplification is small.
+LOGITS_TOLERANCE = 1e-3
+STAGE_TOLERANCES = {"mean_s1": 1e-6, "mean_s2": 2e-6, "mean_s3": 5e-5}
+
 CASES = {
-    "pyslowfast_i3d_nl5_r50_w8/checkpoint.pyth": ("i3d", {}, 1e-3),
+    "pyslowfast_i3d_nl5_r50_w8/checkpoint.pyth": ("i3d", {}),
     "pyslowfast_c2d_nl5_r50_w8_dot/checkpoint.pyth": (
         "c2d",
         {"nonlocal_mode": "dot_product"},
-        1e-4,
     ),
-    "caffe2_c2d_nl5_r50_w8/checkpoint.pkl": (
-        "c2d",
-        {"stem_pool_padding": "valid"},
-        1e-4,
-    ),
+    "caffe2_c2d_nl5_r50_w8/checkpoint.pkl": ("c2d", {"stem_pool_padding": "valid"}),
 }
 
 
@@ -35,7 +34,7 @@ def test_reference_networks(file):
     path = REFERENCE / file
     if not path.exists():
         pytest.skip(f"the reference {path} is not on this machine")
-    variant, options, tolerance = CASES[file]
+    variant, options = CASES[file]
     model = NLResNet(
         50, variant, input_shape=(8, 64, 64, 3), classes=11, width=8, **options
     )
@@ -45,9 +44,11 @@ def test_reference_networks(file):
         means = {key: case[key] for key in case if key.startswith("mean_")}
         assert len(means) == 5
         parity = parity_report(
-            model, case["clip"], case["logits"], means, tolerance=tolerance
+            model, case["clip"], case["logits"], means, tolerance=LOGITS_TOLERANCE
         )
     assert parity.passed, str(parity)
+    for stage, tolerance in STAGE_TOLERANCES.items():
+        assert parity.stages[stage] < tolerance, str(parity)
 
 
 def test_report_measures_differences(small_network):
