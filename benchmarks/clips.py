@@ -1,8 +1,9 @@
 """Seconds per clip of this package's readers, decord and OpenCV on the same files.
 
-All of them open the file anew for each clip, as a data set of many files does, decode the
-same frames on one thread and return the centre `(num_frames, 224, 224, 3)` of pictures
-whose shorter side was scaled to 256. Readers that are not installed are left out:
+All of them open the file anew for each clip, as a data set of many files does, decode
+the same frames on one thread and return the centre `(num_frames, 224, 224, 3)` of
+pictures whose shorter side was scaled to 256. Readers that are not installed are left
+out:
 
     pip install decord2 opencv-python-headless
     python benchmarks/clips.py
