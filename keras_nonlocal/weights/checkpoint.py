@@ -30,6 +30,10 @@ from keras_nonlocal.weights.torch_file import (
 # The largest released file, with momenta, has well under 1 GiB.
 MAX_BYTES = 4 * 2**30
 
+# Trained weights hardly compress; what unpacks to much more is made to fill the memory.
+_MAX_EXPANSION = 20
+_FREE_EXPANSION_BYTES = 64 * 2**20
+
 # Where projects keep the weights inside what they pickle.
 _STATE_KEYS = ("blobs", "model_state", "state_dict", "model_state_dict", "model")
 _MAX_METADATA_TEXT = 1 << 20
@@ -91,7 +95,8 @@ def read_checkpoint(
     Args:
         path: The file.
         max_bytes: Size in bytes of the largest file to read, and of the arrays inside
-            when they are unpacked. Defaults to 4 GiB.
+            when they are unpacked; these may not take more than 64 MiB and 20 times
+            the file's size either. Defaults to 4 GiB.
 
     Returns:
         The arrays, and the plain values beside them.
@@ -118,7 +123,8 @@ def read_checkpoint(
             )
         data = stream.read(max_bytes)
     try:
-        file_format, value = _parse(data, max_bytes)
+        unpacked_bytes = _FREE_EXPANSION_BYTES + _MAX_EXPANSION * len(data)
+        file_format, value = _parse(data, min(max_bytes, unpacked_bytes))
         arrays, metadata = _arrays_and_metadata(value)
     except _PARSE_ERRORS as error:
         reason = str(error) if isinstance(error, MalformedError) else _described(error)

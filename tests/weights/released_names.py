@@ -51,6 +51,8 @@ def named_arrays(
                 if any(variable is weight for weight in weights):
                     owner = f"{layer.name}/{part}"
             value = keras.ops.convert_to_numpy(variable)
+            if variable.name == "w_f":
+                value = value.reshape(1, -1, 1, 1, 1)
             if variable.name == "kernel":
                 value = _channels_first(owner, value, inflated_from_images)
             arrays[key_of(owner, variable.name)] = value
@@ -82,13 +84,15 @@ def caffe2_key(owner: str, role: str) -> str:
 
 
 def mmaction2_key(owner: str, role: str) -> str:
-    role = _TORCH[role]
+    role = _TORCH.get(role, role)
     if owner == "predictions":
         return f"cls_head.fc_cls.{role}"
     if owner.startswith("conv1_"):
         return f"backbone.conv1.{owner[6:]}.{role}"
     stage, block, rest = _split(owner)
     prefix = f"backbone.layer{stage - 1}.{block}"
+    if rest == "nl":
+        return f"{prefix}.non_local_block.concat_project.conv.weight"
     if rest.startswith("nl/"):
         module = {
             "theta": "theta.conv",

@@ -317,6 +317,28 @@ def test_a_zip_bomb(tmp_path):
         read_bytes(tmp_path, file.getvalue(), max_bytes=10**6)
 
 
+def test_a_small_file_cannot_unpack_to_a_large_one(tmp_path):
+    content = hdf5_bytes(lambda f: f.create_dataset("a", (10**8,), "f4", chunks=True))
+    assert len(content) < 10**5
+    with pytest.raises(CheckpointError, match="The arrays take more than 67"):
+        read_bytes(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02" + b"}" * 3_000_000,
+        b"\x80\x02)" + b"\x85" * 100_000 + b".",
+        b"\x80\x02I" + b"9" * 1_000_000 + b"\n.",
+        b"S'" + b"\\x41" * 1_000_000 + b"\\q'\n.",
+    ],
+    ids=["containers", "nesting", "digits", "escapes"],
+)
+def test_pickles_that_would_take_long(tmp_path, content):
+    with pytest.raises(CheckpointError):
+        read_bytes(tmp_path, content)
+
+
 def npy_entry(header):
     header = header.ljust(117).encode() + b"\n"
     content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header

@@ -90,6 +90,17 @@ def test_mmaction2_has_no_bias_before_the_norm(pair, tmp_path, key_of, shifted):
     assert "after their projections" in report.notes[0]
 
 
+@pytest.mark.parametrize("mode", ["gaussian", "concatenation"])
+def test_every_mode_of_mmaction2(small_network, tmp_path, mode):
+    source = small_network(nonlocal_mode=mode)
+    target = small_network(copy=1, nonlocal_mode=mode)
+    names.randomize(source, seed=10)
+    arrays = names.named_arrays(source, names.mmaction2_key)
+    with pytest.warns(UserWarning, match="pools"):
+        load_checkpoint(target, save_state_dict(tmp_path / "a.pth", arrays))
+    assert_same_weights(target, source)
+
+
 def test_frozen_norms_are_scales_and_biases(small_network, tmp_path):
     source, target = small_network(), small_network(copy=1)
     names.randomize(source, seed=3)
