@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from keras_nonlocal import data as data
     from keras_nonlocal import layers as layers
     from keras_nonlocal import models as models
+    from keras_nonlocal import weights as weights
     from keras_nonlocal.inference import predict_video as predict_video
     from keras_nonlocal.models import NLResNet as NLResNet
+    from keras_nonlocal.models import NLResNet50 as NLResNet50
     from keras_nonlocal.models import NLResNet50C2D as NLResNet50C2D
     from keras_nonlocal.models import NLResNet50I3D as NLResNet50I3D
+    from keras_nonlocal.models import NLResNet101 as NLResNet101
     from keras_nonlocal.models import NLResNet101C2D as NLResNet101C2D
     from keras_nonlocal.models import NLResNet101I3D as NLResNet101I3D
+    from keras_nonlocal.models import NLResNet152 as NLResNet152
     from keras_nonlocal.models import NLResNet152C2D as NLResNet152C2D
     from keras_nonlocal.models import NLResNet152I3D as NLResNet152I3D
     from keras_nonlocal.models import ResNet50C2D as ResNet50C2D
@@ -30,16 +34,19 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import ResNet152I3D as ResNet152I3D
     from keras_nonlocal.models import preprocess_input as preprocess_input
 
-_SUBMODULES = ("data", "layers", "models")
+_SUBMODULES = ("data", "layers", "models", "weights")
 
 # Public name -> the module it is taken from.
 _MODULE_OF = {"predict_video": "keras_nonlocal.inference"} | dict.fromkeys(
     (
         "NLResNet",
+        "NLResNet50",
         "NLResNet50C2D",
         "NLResNet50I3D",
+        "NLResNet101",
         "NLResNet101C2D",
         "NLResNet101I3D",
+        "NLResNet152",
         "NLResNet152C2D",
         "NLResNet152I3D",
         "ResNet50C2D",

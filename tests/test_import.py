@@ -85,6 +85,8 @@ ARROWS = {
     "models": {"architectures", "layers", "weights"},
     "data": set(),
     "inference": {"data", "models"},
+    "cli": {"models"},
+    "__main__": {"cli"},
 }
 TENSORFLOW_ROOMS = {"data"}
 

@@ -1,5 +1,12 @@
-"""Networks for clips in the manner of `keras.applications`."""
+"""Networks for clips and images in the manner of `keras.applications`."""
 
+from keras_nonlocal.models.complexity import Complexity, count_complexity
+from keras_nonlocal.models.image import (
+    NLResNet50,
+    NLResNet101,
+    NLResNet152,
+    pyramid_outputs,
+)
 from keras_nonlocal.models.named import (
     NLResNet50C2D,
     NLResNet50I3D,
@@ -18,11 +25,15 @@ from keras_nonlocal.models.preprocessing import preprocess_input
 from keras_nonlocal.models.video import NLResNet
 
 __all__ = [
+    "Complexity",
     "NLResNet",
+    "NLResNet50",
     "NLResNet50C2D",
     "NLResNet50I3D",
+    "NLResNet101",
     "NLResNet101C2D",
     "NLResNet101I3D",
+    "NLResNet152",
     "NLResNet152C2D",
     "NLResNet152I3D",
     "ResNet50C2D",
@@ -31,5 +42,7 @@ __all__ = [
     "ResNet101I3D",
     "ResNet152C2D",
     "ResNet152I3D",
+    "count_complexity",
     "preprocess_input",
+    "pyramid_outputs",
 ]

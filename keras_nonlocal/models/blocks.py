@@ -21,6 +21,7 @@ NonLocalFactory = Callable[[str, str], keras.layers.Layer]
 _CONVOLUTION = {2: layers.Conv2D, 3: layers.Conv3D}
 _ZERO_PADDING = {2: layers.ZeroPadding2D, 3: layers.ZeroPadding3D}
 _MAX_POOLING = {2: layers.MaxPooling2D, 3: layers.MaxPooling3D}
+AVERAGE_POOLING = {2: layers.AveragePooling2D, 3: layers.AveragePooling3D}
 GLOBAL_AVERAGE_POOLING = {
     2: layers.GlobalAveragePooling2D,
     3: layers.GlobalAveragePooling3D,

@@ -1,11 +1,12 @@
 """The networks by name, in the manner of `keras.applications`."""
 
-import os
 from typing import Any, Protocol, Unpack
 
 import keras
 
-from keras_nonlocal.models.video import Activation, NetworkOptions, NLResNet
+from keras_nonlocal.models.head import Activation
+from keras_nonlocal.models.pretrained import Weights
+from keras_nonlocal.models.video import NetworkOptions, NLResNet
 
 
 class VideoBuilder(Protocol):
@@ -14,7 +15,7 @@ class VideoBuilder(Protocol):
     def __call__(
         self,
         include_top: bool = True,
-        weights: str | os.PathLike[str] | None = None,
+        weights: Weights = None,
         input_tensor: Any = None,
         input_shape: tuple[int | None, ...] | None = None,
         pooling: str | None = None,
@@ -37,7 +38,7 @@ def _builder(depth: int, variant: str, *, nonlocal_network: bool) -> VideoBuilde
 
     def build(
         include_top: bool = True,
-        weights: str | os.PathLike[str] | None = None,
+        weights: Weights = None,
         input_tensor: Any = None,
         input_shape: tuple[int | None, ...] | None = None,
         pooling: str | None = None,

@@ -1,23 +1,14 @@
 """C2D and I3D networks for clips, with and without non-local blocks."""
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import keras
-from keras import layers
 
-from keras_nonlocal.architectures import VARIANTS, NetworkSpec, Placement, network_spec
-from keras_nonlocal.layers import NonLocalBlock
-from keras_nonlocal.models.blocks import (
-    GLOBAL_AVERAGE_POOLING,
-    GLOBAL_MAX_POOLING,
-    channel_axis,
-    residual_stages,
-)
-from keras_nonlocal.models.preprocessing import preprocessing_layer
-
-Activation = str | Callable[[Any], Any] | None
+from keras_nonlocal.architectures import VARIANTS, Placement, network_spec
+from keras_nonlocal.models.head import Activation, check_head
+from keras_nonlocal.models.network import build_network
+from keras_nonlocal.models.pretrained import Weights, resolve_weights, settle
 
 
 class NetworkOptions(TypedDict, total=False):
@@ -29,11 +20,12 @@ class NetworkOptions(TypedDict, total=False):
     nonlocal_pool_size: int | tuple[int, int, int] | None
     nonlocal_temporal_group_size: int | Mapping[str, int] | None
     stem_temporal_strides: tuple[int, int]
-    stem_pool_padding: str
-    stride_in_1x1: bool
+    stem_pool_padding: str | None
+    stride_in_1x1: bool | None
     width: int
     dropout_rate: float
     kernel_regularizer: Any
+    score_window: tuple[int | None, int | None, int | None] | None
     include_preprocessing: bool
 
 
@@ -41,7 +33,7 @@ def NLResNet(
     depth: int,
     variant: str,
     include_top: bool = True,
-    weights: str | os.PathLike[str] | None = None,
+    weights: Weights = None,
     input_tensor: Any = None,
     input_shape: tuple[int | None, ...] | None = None,
     pooling: str | None = None,
@@ -55,11 +47,12 @@ def NLResNet(
     nonlocal_pool_size: int | tuple[int, int, int] | None = (1, 2, 2),
     nonlocal_temporal_group_size: int | Mapping[str, int] | None = None,
     stem_temporal_strides: tuple[int, int] = (1, 1),
-    stem_pool_padding: str = "same",
-    stride_in_1x1: bool = False,
+    stem_pool_padding: str | None = None,
+    stride_in_1x1: bool | None = None,
     width: int = 64,
     dropout_rate: float = 0.5,
     kernel_regularizer: Any = None,
+    score_window: tuple[int | None, int | None, int | None] | None = None,
     include_preprocessing: bool = False,
 ) -> keras.Model:
     """Instantiates a ResNet for clips, with non-local blocks between its blocks.
@@ -74,13 +67,18 @@ def NLResNet(
             bottleneck 3×1×1) or `"i3d_3x3x3"` (the same bottlenecks, their 3×3
             inflated).
         include_top: Whether to put the classifier on top.
-        weights: `None` (random initialisation) or the path of a file that
-            `model.save_weights()` of the same network wrote. Defaults to `None`.
+        weights: `None` (random initialisation), `"imagenet"` (the weights of
+            `keras.applications`, inflated), `"kinetics400"` (the checkpoint released
+            for this network), a name in `keras_nonlocal.weights.PRESETS`, or the path
+            of a file that `keras_nonlocal.weights.load_checkpoint` reads. With another
+            number of classes than the named weights have, the classifier keeps its
+            random initialisation. Defaults to `None`.
         input_tensor: Optional Keras tensor to use as the clips.
         input_shape: `(num_frames, height, width, channels)`, channels first if that is
             Keras's image data format. Every size except the channels may be `None`.
-            Defaults to 8 frames (times the stem's temporal strides) of 224×224 pixels
-            in RGB, and to RGB of any size if `include_top` is `False`.
+            Defaults to 8 frames (times the stem's temporal strides; or as many as
+            named weights were trained with) of 224×224 pixels in RGB, and to RGB of
+            any size if `include_top` is `False`.
         pooling: What follows the last convolution when `include_top` is `False`:
             `None`, `"avg"` or `"max"`, over all positions.
         classes: Number of classes of the classifier.
@@ -98,14 +96,22 @@ def NLResNet(
         stem_temporal_strides: Temporal strides of conv1 and pool1. Defaults to
             `(1, 1)`, the 8-frame layout; the paper's 32-frame layout is `(2, 2)`.
         stem_pool_padding: `"same"` pads pool1 by 1, `"valid"` does not, as in the
-            released Caffe2 networks.
+            released Caffe2 networks. Defaults to what named weights need, else
+            `"same"`.
         stride_in_1x1: Whether a down-sampling bottleneck strides in its first 1×1
-            convolution, as in `keras.applications.ResNet50`. Defaults to `False`.
+            convolution, as in `keras.applications.ResNet50`. Defaults to what named
+            weights need, else `False`.
         width: Channels of conv1. Defaults to `64`.
         dropout_rate: Share of the features dropped before the classifier in training.
         kernel_regularizer: For the kernels of all convolutions and the classifier.
-        include_preprocessing: Whether the model begins with `preprocess_input`, so
-            that it takes pixels from 0 to 255. Defaults to `False`.
+        score_window: For clips larger or longer than those of the training: extent
+            `(frames, height, width)`, in positions of the last feature map, of what
+            one score sees; `None` is the whole axis. The scores of all places of this
+            window are averaged after the activation. `(4, 7, 7)` for networks trained
+            on 8 frames of 224×224. Defaults to one score that sees everything.
+        include_preprocessing: Whether the model begins with the normalisation that
+            its weights need, so that it takes RGB pixels from 0 to 255, and a saved
+            or exported model does too. Defaults to `False`.
 
     Returns:
         A functional `keras.Model` from clips
@@ -114,7 +120,8 @@ def NLResNet(
         `(batch, 32 * width)` with `pooling`.
 
     Raises:
-        ValueError: If an argument has a value it cannot have.
+        ValueError: If an argument has a value it cannot have, or the weights are not
+            of this network.
 
     Example:
 
@@ -126,6 +133,7 @@ def NLResNet(
     References:
         - [Non-local Neural Networks](https://arxiv.org/abs/1711.07971), Table 1 and
           sections 4, 5.1.
+        - Section 5.1 for the fully convolutional test with a score map.
         - `lib/models/resnet_video.py` (8 frames) and `lib/models/resnet_video_org.py`
           (32 frames) of https://github.com/facebookresearch/video-nonlocal-net.
     """
@@ -134,154 +142,51 @@ def NLResNet(
         raise ValueError(
             f"`variant` must be one of {video_variants}. Received: variant={variant!r}"
         )
+    check_head(include_top, pooling, classes, dropout_rate, score_window, rank=3)
+    pretrained = resolve_weights(
+        weights,
+        classes=classes,
+        depth=depth,
+        variant=variant,
+        nonlocal_blocks=nonlocal_blocks,
+        stem_temporal_strides=stem_temporal_strides,
+    )
     spec = network_spec(
         depth,
         variant,
         nonlocal_blocks=nonlocal_blocks,
         width=width,
         stem_temporal_strides=stem_temporal_strides,
-        stem_pool_padding=stem_pool_padding,
-        stride_in_1x1=stride_in_1x1,
+        stem_pool_padding=settle(
+            pretrained, "stem_pool_padding", stem_pool_padding, "same"
+        ),
+        stride_in_1x1=settle(pretrained, "stride_in_1x1", stride_in_1x1, False),
     )
-    _check_head(include_top, pooling, classes, dropout_rate)
-    weights_path = _checked_weights(weights)
-    clips = _input(input_tensor, input_shape, include_top, spec)
-    _check_clip_shape(clips.shape, spec)
-
-    def nonlocal_block(stage: str, layer_name: str) -> NonLocalBlock:
-        group_size = nonlocal_temporal_group_size
-        return NonLocalBlock(
-            mode=nonlocal_mode,
-            scope=nonlocal_scope,
-            pool_size=nonlocal_pool_size,
-            temporal_group_size=(
-                group_size.get(stage) if isinstance(group_size, Mapping) else group_size
-            ),
-            kernel_regularizer=kernel_regularizer,
-            name=layer_name,
-        )
-
-    x = preprocessing_layer()(clips) if include_preprocessing else clips
-    x = residual_stages(x, spec, nonlocal_block, kernel_regularizer)["res5"]
-    if include_top:
-        x = GLOBAL_AVERAGE_POOLING[spec.rank](name="avg_pool")(x)
-        x = layers.Dropout(dropout_rate, name="dropout")(x)
-        x = layers.Dense(
-            classes,
-            activation=classifier_activation,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
-            kernel_regularizer=kernel_regularizer,
-            dtype=_classifier_dtype(),
-            name="predictions",
-        )(x)
-    elif pooling == "avg":
-        x = GLOBAL_AVERAGE_POOLING[spec.rank](name="avg_pool")(x)
-    elif pooling == "max":
-        x = GLOBAL_MAX_POOLING[spec.rank](name="max_pool")(x)
-    inputs = clips
-    if input_tensor is not None:
-        inputs = keras.utils.get_source_inputs(input_tensor)
-    model = keras.Model(inputs, x, name=name or _default_name(spec))
-    if weights_path is not None:
-        model.load_weights(weights_path)
+    model = build_network(
+        spec,
+        include_top=include_top,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        num_frames=pretrained.num_frames,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        name=name,
+        nonlocal_options={
+            "mode": settle(pretrained, "nonlocal_mode", nonlocal_mode, None),
+            "scope": nonlocal_scope,
+            "pool_size": nonlocal_pool_size,
+        },
+        temporal_group_size=settle(
+            pretrained,
+            "nonlocal_temporal_group_size",
+            nonlocal_temporal_group_size,
+            None,
+        ),
+        dropout_rate=dropout_rate,
+        kernel_regularizer=kernel_regularizer,
+        score_window=score_window,
+        normalization=pretrained.normalization if include_preprocessing else None,
+    )
+    pretrained.load(model)
     return model
-
-
-def _check_head(
-    include_top: bool, pooling: str | None, classes: int, dropout_rate: float
-) -> None:
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(
-            f'`pooling` must be `None`, "avg" or "max". Received: pooling={pooling!r}'
-        )
-    if include_top and (not isinstance(classes, int) or classes < 1):
-        raise ValueError(
-            f"`classes` must be a positive integer. Received: classes={classes!r}"
-        )
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(
-            "`dropout_rate` must be at least 0 and less than 1. "
-            f"Received: dropout_rate={dropout_rate!r}"
-        )
-
-
-def _checked_weights(weights: str | os.PathLike[str] | None) -> str | None:
-    if weights is None:
-        return None
-    path = os.fspath(weights)
-    if not os.path.exists(path):
-        raise ValueError(
-            "`weights` must be `None` or the path of an existing weights file. "
-            f"Received: weights={path!r}"
-        )
-    return path
-
-
-def _input(
-    input_tensor: Any,
-    input_shape: tuple[int | None, ...] | None,
-    include_top: bool,
-    spec: NetworkSpec,
-) -> Any:
-    if input_shape is None:
-        if include_top:
-            frames = 8 * spec.stem.strides[0] * spec.stem.pool_strides[0]
-            positions: tuple[int | None, ...] = (frames, 224, 224)
-        else:
-            positions = (None, None, None)
-        channels_first = keras.config.image_data_format() == "channels_first"
-        input_shape = (3, *positions) if channels_first else (*positions, 3)
-    if input_tensor is None:
-        if not isinstance(input_shape, (tuple, list)) or len(input_shape) != 4:
-            raise ValueError(
-                "`input_shape` must have 4 entries, (num_frames, height, width, "
-                f"channels). Received: input_shape={input_shape!r}"
-            )
-        return keras.Input(tuple(input_shape), name="clips")
-    if not keras.utils.is_keras_tensor(input_tensor):
-        raise ValueError(
-            "`input_tensor` must be a Keras tensor, as `keras.Input()` returns. "
-            f"Received: input_tensor={input_tensor!r}"
-        )
-    return input_tensor
-
-
-def _check_clip_shape(shape: tuple[int | None, ...], spec: NetworkSpec) -> None:
-    """Checks the batched shape of the clips against what the strides leave."""
-    if len(shape) != 5:
-        raise ValueError(
-            "Clips must have the shape (batch, num_frames, height, width, channels). "
-            f"Received: shape={shape}"
-        )
-    positions = list(shape[1:])
-    channels = positions.pop(0 if channel_axis() == 1 else -1)
-    if channels is None or channels < 1:
-        raise ValueError(
-            "The number of channels of the clips must be known. "
-            f"Received: shape={shape}"
-        )
-    minimum = (2 * spec.stem.strides[0] * spec.stem.pool_strides[0], 32, 32)
-    for axis, size, least in zip(
-        ("num_frames", "height", "width"), positions, minimum, strict=True
-    ):
-        if size is not None and size < least:
-            raise ValueError(
-                f"`{axis}` must be at least {least} for this network. "
-                f"Received: {axis}={size} in the clip shape {shape}"
-            )
-
-
-def _classifier_dtype() -> str | None:
-    """float32 under a mixed policy, so that the scores add up to 1."""
-    policy = keras.config.dtype_policy()
-    return policy.variable_dtype if policy.name.startswith("mixed") else None
-
-
-def _default_name(spec: NetworkSpec) -> str:
-    blocks = sum(
-        block.nonlocal_name is not None
-        for stage in spec.stages
-        for block in stage.blocks
-    )
-    prefix = f"nl{blocks}_" if blocks else ""
-    return f"{prefix}resnet{spec.depth}_{spec.variant}"

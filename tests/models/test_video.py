@@ -235,6 +235,7 @@ def test_mixed_precision_scores_are_float32():
     np.testing.assert_allclose(scores.sum(axis=-1), 1, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_fit_learns_a_separable_batch():
     keras.utils.set_random_seed(0)
     model = small(dropout_rate=0.0, width=8)
@@ -268,7 +269,7 @@ def test_baselines_have_no_blocks():
         ({"input_shape": (8, 16, 32, 3)}, "`height` must be at least 32"),
         ({"input_shape": (8, 32, 32, None)}, "channels of the clips must be known"),
         ({"input_tensor": 1.0}, "Received: input_tensor=1.0"),
-        ({"input_tensor": keras.Input((4, 4))}, "Clips must have the shape"),
+        ({"input_tensor": keras.Input((4, 4))}, "`input_tensor` must have rank 5"),
         ({"nonlocal_mode": "cosine"}, "Received: mode='cosine'"),
         ({"nonlocal_pool_size": (1, 9, 9)}, "`pool_size`"),
     ],
