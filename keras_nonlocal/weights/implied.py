@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_nonlocal.weights.arrays import unit_variance
 from keras_nonlocal.weights.names import CAFFE2, Naming
-from keras_nonlocal.weights.slots import NORM_ROLES, Slot
+from keras_nonlocal.weights.slots import NORM_ROLES, Place, Slot
 
 _RUNNING_MEAN_SUFFIX = "_rm"
 
@@ -33,13 +33,19 @@ def implied_value(
     if place is None:
         return None
     if naming.name == "mmaction2" and place.part == "out" and place.role == "bias":
-        return np.zeros(slot.shape) if _has(slot, "kernel", naming, keys) else None
+        return (
+            np.zeros(slot.shape) if _has(slot, place, "kernel", naming, keys) else None
+        )
     if not place.is_norm or not is_frozen_norm_file(naming, keys):
         return None
-    has_scale, has_bias = (_has(slot, role, naming, keys) for role in ("gamma", "beta"))
+    has_scale, has_bias = (
+        _has(slot, place, role, naming, keys) for role in ("gamma", "beta")
+    )
     fixed = {"moving_mean": 0.0, "moving_variance": unit_variance(slot.layer.epsilon)}
     if not has_scale and not has_bias:
-        if place.unit != "nonlocal" or not _has(slot, "kernel", naming, keys, "out"):
+        if place.unit != "nonlocal" or not _has(
+            slot, place, "kernel", naming, keys, "out"
+        ):
             return None
         fixed |= {"gamma": 1.0, "beta": 0.0}
     elif not (has_scale and has_bias):
@@ -50,17 +56,17 @@ def implied_value(
 
 def _has(
     slot: Slot,
+    place: Place,
     role: str,
     naming: Naming,
     keys: Collection[str],
     part: str | None = None,
 ) -> bool:
     """Whether the file has another weight of the same place."""
-    assert slot.place is not None
-    place = replace(
-        slot.place,
+    other = replace(
+        place,
         role=role,
         is_norm=role in NORM_ROLES,
-        part=slot.place.part if part is None else part,
+        part=place.part if part is None else part,
     )
-    return any(key in keys for key in naming.keys(replace(slot, place=place)))
+    return any(key in keys for key in naming.keys(replace(slot, place=other)))

@@ -95,33 +95,22 @@ def _pyslowfast(place: Place) -> Keys:
 def _mmaction2(place: Place) -> Keys:
     if place.unit == "head":
         return (f"cls_head.fc_cls.{_TORCH_ROLE[place.role]}",)
-    layer = "" if place.unit == "stem" else f"layer{place.stage - 1}.{place.block}"
+    layer = f"backbone.layer{place.stage - 1}.{place.block}"
     if place.unit == "nonlocal":
-        # ResNet3d keeps the non-local block inside a residual block, TSM around it;
-        # with sub-sampling, φ and g are followed by a pooling, which numbers them.
-        return tuple(
-            f"backbone.{layer}.non_local_block.{key}" for key in _mmcv_nonlocal(place)
-        )
+        return tuple(f"{layer}.non_local_block.{key}" for key in _mmcv_nonlocal(place))
+    # TSM wraps the blocks that a non-local block follows, and shifted convolutions.
     if place.unit == "stem":
-        modules: Keys = ("conv1",)
-    elif place.part == 0:
-        modules = (f"{layer}.downsample",)
+        modules: Keys = ("backbone.conv1",)
     else:
-        # TSM wraps blocks that a non-local block follows, and shifted convolutions.
-        modules = (f"{layer}.conv{place.part}", f"{layer}.block.conv{place.part}")
-    if place.part == 0 and place.unit == "block":
-        modules = (*modules, f"{layer}.block.downsample")
+        module = "downsample" if place.part == 0 else f"conv{place.part}"
+        modules = (f"{layer}.{module}", f"{layer}.block.{module}")
+    kinds = ("bn",) if place.is_norm else ("conv", "conv.net")
     role = _TORCH_ROLE[place.role]
-    if place.is_norm:
-        return tuple(f"backbone.{module}.bn.{role}" for module in modules)
-    return tuple(
-        f"backbone.{module}.conv{wrapper}.{role}"
-        for module in modules
-        for wrapper in ("", ".net")
-    )
+    return tuple(f"{module}.{kind}.{role}" for module in modules for kind in kinds)
 
 
 def _mmcv_nonlocal(place: Place) -> Keys:
+    # With sub-sampling, φ and g are followed by a pooling, which numbers them.
     if place.role == "w_f":
         return ("concat_project.conv.weight",)
     role = _TORCH_ROLE[place.role]
