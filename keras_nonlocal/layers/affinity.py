@@ -2,38 +2,50 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 SOFTMAX_MODES = ("gaussian", "embedded_gaussian")
 MODES = (*SOFTMAX_MODES, "dot_product", "concatenation")
 
 
-def pairwise_weights(theta: Any, phi: Any, mode: str, scale: float | None) -> Any:
-    """Weights `f(x_i, x_j) / C(x)` of all pairs.
+def pairwise_weights(theta: Any, phi: Any, mode: str) -> Any:
+    """Weights `f(x_i, x_j) / C(x)` of all pairs of positions.
 
     Args:
-        theta: Queries, `(batch, N, d)`, or `(batch, N, 1)` for `"concatenation"`.
-        phi: Keys, `(batch, M, d)`, or `(batch, M, 1)` for `"concatenation"`.
+        theta: Queries, `(batch, N, d)`, times the scale of the logits if there is one;
+            `a_i = w_fᵀ [θ_i, 0]`, `(batch, N, 1)`, for `"concatenation"`.
+        phi: Keys, `(batch, M, d)`; `b_j = w_fᵀ [0, φ_j]`, `(batch, M, 1)`, for
+            `"concatenation"`.
         mode: One of `MODES`.
-        scale: Factor of the logits of the softmax modes; `None` is 1.
 
     Returns:
-        `(batch, N, M)`.
+        `(batch, N, M)`. The division by M comes before the product, so that the sum
+        over j stays in range.
     """
     keys = ops.swapaxes(phi, 1, 2)
     if mode in SOFTMAX_MODES:
-        return ops.softmax(ops.matmul(scaled(theta, scale), keys), axis=-1)
-    theta = theta / num_positions(phi)
+        return softmax_over_keys(ops.matmul(theta, keys))
+    theta = averaged(theta, phi)
     if mode == "dot_product":
         return ops.matmul(theta, keys)
-    return ops.relu(theta + keys / num_positions(phi))
+    return ops.relu(theta + averaged(keys, phi))
 
 
-def scaled(theta: Any, scale: float | None) -> Any:
-    """`scale * theta`, without work where there is no scale."""
-    return theta if scale is None or scale == 1 else theta * scale
+def softmax_over_keys(logits: Any) -> Any:
+    """Softmax over the last axis of `(batch, N, M)`."""
+    # Keras takes an axis of size 1 for a mistake and warns, unless it is in a tuple.
+    return ops.softmax(logits, axis=(-1,) if logits.shape[-1] == 1 else -1)
 
 
-def num_positions(phi: Any) -> Any:
-    """M, the number of positions j runs over, in the dtype of `phi`."""
-    return ops.cast(ops.shape(phi)[1], phi.dtype)
+def averaged(x: Any, phi: Any) -> Any:
+    """`x / M`, where M is the number of positions of `phi`, `(batch, M, d)`."""
+    count = ops.shape(phi)[1]
+    return x / (count if isinstance(count, int) else ops.cast(count, x.dtype))
+
+
+def widened(x: Any) -> Any:
+    """`x` in float32 where its dtype is narrower: exponentials, sums over thousands of
+    positions and unnormalised products leave the range or precision of 16 bits."""
+    narrow = keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16")
+    return ops.cast(x, "float32") if narrow else x

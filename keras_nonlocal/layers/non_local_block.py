@@ -8,10 +8,14 @@ from keras import ops
 
 from keras_nonlocal.layers import block_arguments as arguments
 from keras_nonlocal.layers import position_groups as groups
-from keras_nonlocal.layers.affinity import MODES, SOFTMAX_MODES, pairwise_weights
-from keras_nonlocal.layers.non_local_operation import ROUTES, weighted_sum
-
-_HALF_PRECISION = ("float16", "bfloat16")
+from keras_nonlocal.layers.affinity import (
+    MODES,
+    SOFTMAX_MODES,
+    pairwise_weights,
+    widened,
+)
+from keras_nonlocal.layers.non_local_operation import pair_terms
+from keras_nonlocal.layers.routes import ROUTES, weighted_sum
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
@@ -119,8 +123,8 @@ class NonLocalBlock(keras.layers.Layer):
         )
         scale = self._logit_scale(theta.shape[-1])
         if return_attention_scores:
-            weights = pairwise_weights(theta, phi, self.mode, scale)
-            y = ops.matmul(weights, g)
+            weights = pairwise_weights(widened(theta) * scale, widened(phi), self.mode)
+            y = ops.matmul(weights, widened(g))
         else:
             y = weighted_sum(theta, phi, g, self.mode, scale, self.route)
         z = self.out(groups.merge_groups(y, shape, self.scope))
@@ -175,10 +179,9 @@ class NonLocalBlock(keras.layers.Layer):
     def _width(self, channels: int) -> int:
         return self.intermediate_channels or max(channels // 2, 1)
 
-    def _logit_scale(self, width: int) -> float | None:
-        if self.mode == "embedded_gaussian" and self.scale:
-            return float(width) ** -0.5
-        return None
+    def _logit_scale(self, width: int) -> float:
+        scaled = self.mode == "embedded_gaussian" and self.scale
+        return float(width) ** -0.5 if scaled else 1.0
 
     def _check_positions(self, input_shape: Sequence[int | None]) -> None:
         arguments.check_positions(
@@ -241,18 +244,9 @@ class NonLocalBlock(keras.layers.Layer):
         queries = groups.flatten_positions(x)
         theta = queries if self.theta is None else self.theta(queries)
         phi = keys if self.phi is None else self.phi(keys)
-        theta, phi, g = (self._widened(t) for t in (theta, phi, self.g(keys)))
         if self.mode == "concatenation":
-            w_f = ops.cast(self.w_f, theta.dtype)
-            width = theta.shape[-1]
-            theta = ops.matmul(theta, w_f[:width])
-            phi = ops.matmul(phi, w_f[width:])
-        return theta, phi, g
-
-    def _widened(self, x: Any) -> Any:
-        if keras.backend.standardize_dtype(x.dtype) in _HALF_PRECISION:
-            return ops.cast(x, "float32")
-        return x
+            theta, phi = pair_terms(theta, phi, self.w_f)
+        return theta, phi, self.g(keys)
 
     def _channels_last(self, x: Any) -> Any:
         if self.data_format == "channels_last":

@@ -1,0 +1,131 @@
+"""The ways to compute the weighted sum, and the choice between them by size."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_nonlocal.layers.affinity import (
+    SOFTMAX_MODES,
+    averaged,
+    pairwise_weights,
+    widened,
+)
+from keras_nonlocal.layers.chunked_softmax import pad_with_zeros, softmax_in_chunks
+from keras_nonlocal.layers.sorted_concatenation import relu_weighted_sum
+
+_SOFTMAX_ROUTES = ("auto", "naive", "chunked", "fused")
+ROUTES = {
+    **dict.fromkeys(SOFTMAX_MODES, _SOFTMAX_ROUTES),
+    "dot_product": ("auto", "naive", "associative"),
+    "concatenation": ("auto", "naive", "sorted"),
+}
+
+# Numbers of pairs (i, j), summed over the batch.
+_MAX_PAIRS_AT_ONCE = 2**24  # 64 MiB of float32.
+_PAIRS_IN_A_CHUNK = 2**21
+_MIN_PAIRS_TO_SORT = 2**18
+# A chunk of fewer rows leaves a matrix product too little to do.
+_MIN_ROWS_IN_A_CHUNK = 64
+# Sizes that are not known when a graph is built are taken to be these.
+_ASSUMED_BATCH = 4
+_ASSUMED_POSITIONS = 2**13
+
+
+def weighted_sum(
+    theta: Any, phi: Any, g: Any, mode: str, scale: float, route: str = "auto"
+) -> Any:
+    """`Σ_j f(x_i, x_j) / C(x) g_j` by the given route.
+
+    Args:
+        theta: `(batch, N, d)`, or `(batch, N, 1)` for `"concatenation"`, as in
+            `pairwise_weights`.
+        phi: `(batch, M, d)` or `(batch, M, 1)`.
+        g: `(batch, M, d_g)`.
+        mode: One of `MODES`.
+        scale: Factor of the logits of the softmax modes.
+        route: One of `ROUTES[mode]`.
+
+    Returns:
+        `(batch, N, d_g)`, in float32 if the arguments are narrower; the fused route,
+        which only adds in float32, keeps their dtype.
+    """
+    if route == "auto":
+        route = choose_route(mode, theta.shape, phi.shape, g.shape[-1])
+    if route == "fused":
+        return _fused(theta, phi, g, scale)
+    theta, phi, g = widened(theta), widened(phi), widened(g)
+    if scale != 1:
+        theta = theta * scale
+    if route == "chunked":
+        return softmax_in_chunks(theta, phi, g, _rows_in_a_chunk(theta, phi))
+    if route == "associative":
+        return ops.matmul(theta, ops.matmul(ops.swapaxes(averaged(phi, phi), 1, 2), g))
+    if route == "sorted":
+        return relu_weighted_sum(averaged(theta, phi), averaged(phi, phi), g)
+    return ops.matmul(pairwise_weights(theta, phi, mode), g)
+
+
+def choose_route(
+    mode: str,
+    theta_shape: tuple[int | None, ...],
+    phi_shape: tuple[int | None, ...],
+    width_g: int,
+) -> str:
+    """The cheapest route whose memory is linear in N once N·M is large.
+
+    Args:
+        mode: One of `MODES`.
+        theta_shape: `(batch, N, d)`; all but the widths may be `None`.
+        phi_shape: `(batch, M, d)`.
+        width_g: Channels of g, d_g.
+
+    Returns:
+        One of `ROUTES[mode]`, never `"auto"`.
+    """
+    batch, queries, keys = _known_sizes(theta_shape, phi_shape)
+    pairs = batch * queries * keys
+    width: int = theta_shape[-1]  # type: ignore[assignment]
+    if mode == "dot_product":
+        naive = queries * keys * (width + width_g)
+        associative = (queries + keys) * width * width_g
+        return "associative" if associative < naive else "naive"
+    if mode == "concatenation":
+        return "sorted" if pairs >= _MIN_PAIRS_TO_SORT else "naive"
+    # torch's kernel is the only one that is fast and linear in memory on every device,
+    # as long as keys and values have the same width.
+    if keras.backend.backend() == "torch" and width == width_g:
+        return "fused"
+    return "chunked" if pairs > _MAX_PAIRS_AT_ONCE else "naive"
+
+
+def _known_sizes(
+    theta_shape: tuple[int | None, ...], phi_shape: tuple[int | None, ...]
+) -> tuple[int, int, int]:
+    """Batch size, N and M, or what to take for them."""
+    return (
+        _ASSUMED_BATCH if theta_shape[0] is None else theta_shape[0],
+        _ASSUMED_POSITIONS if theta_shape[1] is None else theta_shape[1],
+        _ASSUMED_POSITIONS if phi_shape[1] is None else phi_shape[1],
+    )
+
+
+def _rows_in_a_chunk(theta: Any, phi: Any) -> Any:
+    batch, _, keys = _known_sizes(theta.shape, phi.shape)
+    rows = max(_PAIRS_IN_A_CHUNK // (batch * keys), _MIN_ROWS_IN_A_CHUNK)
+    count = ops.shape(theta)[1]
+    if not isinstance(count, int):
+        return ops.minimum(rows, count)
+    # Chunks of equal size leave the fewest rows to fill up with zeros.
+    return -(-count // -(-count // rows))
+
+
+def _fused(theta: Any, phi: Any, g: Any, scale: float) -> Any:
+    """The backend's attention kernel, which asks for keys as wide as the values."""
+    width, width_g = theta.shape[-1], g.shape[-1]
+    one_head = (
+        ops.expand_dims(pad_with_zeros(x, 2, max(width, width_g) - x.shape[-1]), 2)
+        for x in (theta, phi, g)
+    )
+    y = ops.dot_product_attention(*one_head, scale=scale)
+    return ops.squeeze(y, 2)[..., :width_g]
