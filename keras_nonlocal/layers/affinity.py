@@ -34,8 +34,11 @@ def pairwise_weights(theta: Any, phi: Any, mode: str) -> Any:
 
 def softmax_over_keys(logits: Any) -> Any:
     """Softmax over the last axis of `(batch, N, M)`."""
-    # Keras takes an axis of size 1 for a mistake and warns, unless it is in a tuple.
-    return ops.softmax(logits, axis=(-1,) if logits.shape[-1] == 1 else -1)
+    if logits.shape[-1] == 1:
+        # The weight 1 and the gradient 0; `ops.softmax` takes a single key for a mistake
+        # and warns.
+        return ops.exp(logits - logits)
+    return ops.softmax(logits, axis=-1)
 
 
 def averaged(x: Any, phi: Any) -> Any:
