@@ -197,6 +197,7 @@ def network_spec(
     stem_temporal_strides: tuple[int, int] = (1, 1),
     stem_pool_padding: str = "same",
     stride_in_1x1: bool = False,
+    temporal_pool: bool = True,
 ) -> NetworkSpec:
     """Expands a row of the tables into the specification of every layer.
 
@@ -213,6 +214,8 @@ def network_spec(
             `"valid"` does not pad it (the released Caffe2 networks).
         stride_in_1x1: Whether a down-sampling bottleneck has its stride on the first
             1×1 (`keras.applications.ResNet50`) instead of the 3×3 (the others).
+        temporal_pool: Whether the 2×1×1 max pooling follows res2. Image networks have
+            none in any case.
 
     Returns:
         The frozen specification.
@@ -258,7 +261,7 @@ def network_spec(
         rank=kind.rank,
         stem=_stem(kind, width, stem_temporal_strides, stem_pool_padding),
         stages=stages,
-        temporal_pool_after="res2" if kind.rank == 3 else None,
+        temporal_pool_after="res2" if kind.rank == 3 and temporal_pool else None,
     )
 
 

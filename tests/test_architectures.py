@@ -134,3 +134,9 @@ def test_tables_agree_with_themselves():
         for count, placement in row.placements.items():
             assert sum(map(len, placement.values())) == count
     assert architectures.EXPANSION == 4
+
+
+def test_the_temporal_pooling_can_be_left_out():
+    assert network_spec(50, "c2d").temporal_pool_after == "res2"
+    assert network_spec(50, "c2d", temporal_pool=False).temporal_pool_after is None
+    assert network_spec(50, "image").temporal_pool_after is None

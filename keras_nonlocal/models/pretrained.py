@@ -50,6 +50,7 @@ def resolve_weights(
     variant: str,
     nonlocal_blocks: int | Placement,
     stem_temporal_strides: tuple[int, int],
+    temporal_pool: bool,
 ) -> Pretrained:
     """Finds what `weights` names, before anything is built or downloaded.
 
@@ -65,6 +66,7 @@ def resolve_weights(
             variant=variant,
             nonlocal_blocks=_number_of_blocks(depth, nonlocal_blocks),
             stem_temporal_strides=stem_temporal_strides,
+            temporal_pool=temporal_pool,
         )
         return Pretrained(
             load=partial(

@@ -22,6 +22,7 @@ class NetworkOptions(TypedDict, total=False):
     stem_temporal_strides: tuple[int, int]
     stem_pool_padding: str | None
     stride_in_1x1: bool | None
+    temporal_pool: bool
     width: int
     dropout_rate: float
     kernel_regularizer: Any
@@ -49,6 +50,7 @@ def NLResNet(
     stem_temporal_strides: tuple[int, int] = (1, 1),
     stem_pool_padding: str | None = None,
     stride_in_1x1: bool | None = None,
+    temporal_pool: bool = True,
     width: int = 64,
     dropout_rate: float = 0.5,
     kernel_regularizer: Any = None,
@@ -101,6 +103,9 @@ def NLResNet(
         stride_in_1x1: Whether a down-sampling bottleneck strides in its first 1×1
             convolution, as in `keras.applications.ResNet50`. Defaults to what named
             weights need, else `False`.
+        temporal_pool: Whether a max pooling 2×1×1 halves the number of frames after
+            res2. PySlowFast's C2D without non-local blocks was released without it.
+            Defaults to `True`.
         width: Channels of conv1. Defaults to `64`.
         dropout_rate: Share of the features dropped before the classifier in training.
         kernel_regularizer: For the kernels of all convolutions and the classifier.
@@ -150,6 +155,7 @@ def NLResNet(
         variant=variant,
         nonlocal_blocks=nonlocal_blocks,
         stem_temporal_strides=stem_temporal_strides,
+        temporal_pool=temporal_pool,
     )
     spec = network_spec(
         depth,
@@ -161,6 +167,7 @@ def NLResNet(
             pretrained, "stem_pool_padding", stem_pool_padding, "same"
         ),
         stride_in_1x1=settle(pretrained, "stride_in_1x1", stride_in_1x1, False),
+        temporal_pool=temporal_pool,
     )
     model = build_network(
         spec,

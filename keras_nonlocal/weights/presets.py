@@ -51,6 +51,7 @@ class Architecture(TypedDict, total=False):
     nonlocal_temporal_group_size: Mapping[str, int]
     stem_temporal_strides: tuple[int, int]
     stem_pool_padding: str
+    temporal_pool: bool
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,13 @@ def _caffe2(row: _Row) -> Preset:
 
 
 def _pyslowfast(
-    file: str, variant: str, nonlocal_blocks: int, top1: float, top5: float
+    file: str,
+    variant: str,
+    nonlocal_blocks: int,
+    top1: float,
+    top5: float,
+    *,
+    temporal_pool: bool = True,
 ) -> Preset:
     return Preset(
         f"pyslowfast_{file}".lower(),
@@ -178,6 +185,7 @@ def _pyslowfast(
             classes=400,
             nonlocal_blocks=nonlocal_blocks,
             stem_pool_padding="same",
+            temporal_pool=temporal_pool,
         ),
         8,
         8,
@@ -218,6 +226,7 @@ def _mmaction2_c2d(
 
 _PRESETS = (
     *(_caffe2(row) for row in _CAFFE2_ROWS),
+    _pyslowfast("C2D_NOPOOL_8x8_R50", "c2d", 0, 67.2, 87.8, temporal_pool=False),
     _pyslowfast("I3D_8x8_R50", "i3d", 0, 73.5, 90.8),
     _pyslowfast("I3D_NLN_8x8_R50", "i3d", 5, 74.0, 91.1),
     _mmaction2_c2d(
@@ -250,6 +259,7 @@ def find_preset(
     variant: str,
     nonlocal_blocks: int,
     stem_temporal_strides: tuple[int, int] = (1, 1),
+    temporal_pool: bool = True,
 ) -> Preset:
     """Finds the released checkpoint that `weights=` of a builder means.
 
@@ -259,6 +269,7 @@ def find_preset(
         variant: Of the network.
         nonlocal_blocks: Of the network.
         stem_temporal_strides: Of the network.
+        temporal_pool: Of the network.
 
     Returns:
         The preset of that name; for `"kinetics400"` the first of the table that was
@@ -279,7 +290,13 @@ def find_preset(
             f"`weights` must be {KINETICS400!r} or one of {tuple(PRESETS)}. "
             f"Received: weights={weights!r}"
         )
-    wanted = (depth, variant, nonlocal_blocks, tuple(stem_temporal_strides))
+    wanted = (
+        depth,
+        variant,
+        nonlocal_blocks,
+        tuple(stem_temporal_strides),
+        temporal_pool,
+    )
     for preset in _PRESETS if weights == KINETICS400 else (PRESETS[weights],):
         own = preset.architecture
         if wanted == (
@@ -287,10 +304,11 @@ def find_preset(
             own["variant"],
             own["nonlocal_blocks"],
             own.get("stem_temporal_strides", (1, 1)),
+            own.get("temporal_pool", True),
         ):
             return preset
     raise ValueError(
         f"`weights={weights!r}` was not released for this network. Received: "
         f"depth={depth}, variant={variant!r}, nonlocal_blocks={nonlocal_blocks}, "
-        f"stem_temporal_strides={stem_temporal_strides}"
+        f"stem_temporal_strides={stem_temporal_strides}, temporal_pool={temporal_pool}"
     )

@@ -132,6 +132,7 @@ def test_arguments_reach_the_blocks():
         ({"stem_pool_padding": "valid"}, [(8, 15), (4, 8), (4, 4), (4, 2)]),
         ({"stem_temporal_strides": (2, 2)}, [(2, 16), (1, 8), (1, 4), (1, 2)]),
         ({"stride_in_1x1": True}, [(8, 16), (4, 8), (4, 4), (4, 2)]),
+        ({"temporal_pool": False}, [(8, 16), (8, 8), (8, 4), (8, 2)]),
     ],
 )
 def test_sizes_of_the_stages(arguments, sizes):

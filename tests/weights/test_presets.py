@@ -18,15 +18,16 @@ def test_rows_are_complete(name):
     assert architecture.pop("classes") == 400
     groups = architecture.pop("nonlocal_temporal_group_size", {})
     spec = network_spec(**architecture)
-    # Every published layout leaves 4 frames at res5, or 16 in the long-clip networks.
+    # Frames of res2.
     strides = spec.stem.strides[0] * spec.stem.pool_strides[0]
     frames = preset.num_frames // strides
     assert frames in (8, 16, 32)
+    assert (spec.temporal_pool_after is None) == ("NOPOOL" in preset.url)
     assert bool(groups) == (frames == 32 and architecture["nonlocal_blocks"] == 5)
 
 
 def test_addresses_are_distinct():
-    assert len({preset.url for preset in PRESETS.values()}) == len(PRESETS) == 19
+    assert len({preset.url for preset in PRESETS.values()}) == len(PRESETS) == 20
 
 
 def test_non_commercial_weights_say_so():
@@ -52,6 +53,15 @@ def test_kinetics400_finds_the_file_of_the_network(
     preset = find_preset("kinetics400", **network, stem_temporal_strides=strides)
     assert preset.name == expected
     assert find_preset(expected, **network, stem_temporal_strides=strides) is preset
+
+
+def test_the_pooling_after_res2_tells_checkpoints_apart():
+    network = {"depth": 50, "variant": "c2d", "nonlocal_blocks": 0}
+    preset = find_preset("kinetics400", **network, temporal_pool=False)
+    assert preset.name == "pyslowfast_c2d_nopool_8x8_r50"
+    assert find_preset("kinetics400", **network) is not preset
+    with pytest.raises(ValueError, match=r"not released for .*temporal_pool=True"):
+        find_preset(preset.name, **network)
 
 
 def test_what_was_not_released():
