@@ -85,7 +85,7 @@ ARROWS = {
     "models": {"architectures", "layers", "weights"},
     "data": set(),
     "inference": {"data", "models"},
-    "cli": {"models"},
+    "cli": {"architectures", "models", "weights"},
     "__main__": {"cli"},
 }
 TENSORFLOW_ROOMS = {"data"}

@@ -1,11 +1,12 @@
-"""The console command: parses, calls, prints."""
+"""`keras-nonlocal summary`: size and cost of the networks."""
 
 import argparse
 import json
-import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from keras_nonlocal.architectures import DEPTHS
+from keras_nonlocal.cli.network_options import VIDEO_VARIANTS
 
 _SUMMARY_ROWS = (
     (50, "c2d", 0),
@@ -26,31 +27,9 @@ _TABLE_2E = (
 _TABLE_2E_BASELINE = (101, "c2d", 0)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        arguments: What follows the command. Defaults to that of the process.
-
-    Returns:
-        The exit code: 0, or 2 where the arguments do not fit.
-    """
-    options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        options.run(options)
-    except (ValueError, OSError) as error:
-        print(f"keras-nonlocal: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="keras-nonlocal", description="Non-local neural networks for video."
-    )
-    commands = parser.add_subparsers(required=True, metavar="command")
-    summary = commands.add_parser(
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Adds the command to the subparsers and returns its parser."""
+    summary: argparse.ArgumentParser = commands.add_parser(
         "summary",
         help="parameters and multiply-adds of the networks",
         description="Prints parameters and multiply-adds, of the published networks "
@@ -58,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: keras-nonlocal summary --depth 50 --variant i3d "
         "--num-frames 32 --stem-temporal-strides 2 2",
     )
-    summary.add_argument("--depth", type=int, choices=(50, 101, 152))
-    summary.add_argument("--variant", choices=("c2d", "i3d", "i3d_3x3x3"))
+    summary.add_argument("--depth", type=int, choices=tuple(DEPTHS))
+    summary.add_argument("--variant", choices=VIDEO_VARIANTS)
     summary.add_argument("--nonlocal-blocks", type=int, default=5)
     summary.add_argument("--num-frames", type=int, default=8)
     summary.add_argument("--crop-size", type=int, default=224, help="pixels")
@@ -68,11 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         "--stem-temporal-strides", type=int, nargs=2, default=(1, 1), metavar="STRIDE"
     )
     summary.add_argument("--json", action="store_true", help="print JSON")
-    summary.set_defaults(run=_summary)
-    return parser
+    return summary
 
 
-def _summary(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     if (options.depth is None) != (options.variant is None):
         raise ValueError(
             "`--depth` and `--variant` must be given together. "
@@ -96,9 +75,16 @@ def _summary(options: argparse.Namespace) -> None:
     if options.json:
         networks = [_as_dict(row, count) for row, count in counts.items()]
         print(json.dumps({"networks": networks, "table_2e": ratios}, indent=2))
-        return
+        return 0
     size = f"{options.num_frames}×{options.crop_size}×{options.crop_size}"
     print(f"Clips {size}, {options.classes} classes\n")
+    _print_counts(counts)
+    if ratios:
+        _print_ratios(ratios)
+    return 0
+
+
+def _print_counts(counts: Mapping[tuple[int, str, int], tuple[int, int]]) -> None:
     print("| network | non-local blocks | parameters | multiply-adds |")
     print("|---|---:|---:|---:|")
     for (depth, variant, blocks), (parameters, multiply_adds) in counts.items():
@@ -106,17 +92,17 @@ def _summary(options: argparse.Namespace) -> None:
             f"| {variant} R{depth} | {blocks} | {parameters / 1e6:.3f} M "
             f"| {multiply_adds / 1e9:.3f} G |"
         )
-    if ratios:
+
+
+def _print_ratios(ratios: Sequence[Mapping[str, Any]]) -> None:
+    print("\nRelative to C2D R101, the paper's layout of 32 frames (its Table 2e)\n")
+    print("| network | parameters | multiply-adds |")
+    print("|---|---:|---:|")
+    for row in ratios:
         print(
-            "\nRelative to C2D R101, the paper's layout of 32 frames (its Table 2e)\n"
+            f"| {row['network']} | {row['parameters']:.2f}× "
+            f"| {row['multiply_adds']:.2f}× |"
         )
-        print("| network | parameters | multiply-adds |")
-        print("|---|---:|---:|")
-        for row in ratios:
-            print(
-                f"| {row['network']} | {row['parameters']:.2f}× "
-                f"| {row['multiply_adds']:.2f}× |"
-            )
 
 
 def _count(

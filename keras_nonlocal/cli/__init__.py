@@ -1,0 +1,40 @@
+"""The console command: parses, calls, prints."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from keras_nonlocal.cli import convert, info, summary
+
+_COMMANDS = (summary, convert, info)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: What follows the command. Defaults to that of the process.
+
+    Returns:
+        The exit code: 0; 1 where a comparison came out negative; 2 where the arguments
+        or the files they name do not fit.
+    """
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"keras-nonlocal: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-nonlocal", description="Non-local neural networks for video."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for module in _COMMANDS:
+        command = module.add_command(commands)
+        command.set_defaults(run=module.run)
+    return parser
