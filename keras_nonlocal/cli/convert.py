@@ -33,8 +33,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--reference",
         metavar="CASE.npz",
         help="`clip` (batch, frames, height, width, channels), normalised, its "
-        "`logits` (batch, classes) and, optionally, `mean_s1` … `mean_s5` (batch, channels), "
-        "the features after the stem and res2 … res5 averaged over all positions",
+        "`logits` (batch, classes) and, optionally, `mean_s1` … `mean_s5` "
+        "(batch, channels), the features after the stem and res2 … res5 averaged "
+        "over all positions",
     )
     command.add_argument(
         "--tolerance",
