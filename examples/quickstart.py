@@ -83,12 +83,12 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder with a folder per class")
     parser.add_argument("--output", type=Path, default=Path("quickstart_output"))
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=16, help="per replica")
     parser.add_argument("--width", type=int, default=8, help="64 in the paper")
     parser.add_argument("--num-frames", type=int, default=8)
     parser.add_argument("--frame-stride", type=int, default=2)
-    parser.add_argument("--crop-size", type=int, default=64, help="pixels")
+    parser.add_argument("--crop-size", type=int, default=48, help="pixels")
     parser.add_argument(
         "--num-clips", type=int, default=4, help="per video in the test"
     )
