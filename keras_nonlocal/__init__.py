@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import ResNet101I3D as ResNet101I3D
     from keras_nonlocal.models import ResNet152C2D as ResNet152C2D
     from keras_nonlocal.models import ResNet152I3D as ResNet152I3D
+    from keras_nonlocal.models import decode_predictions as decode_predictions
     from keras_nonlocal.models import preprocess_input as preprocess_input
 
 _SUBMODULES = ("data", "layers", "models", "weights")
@@ -55,6 +56,7 @@ _MODULE_OF = {"predict_video": "keras_nonlocal.inference"} | dict.fromkeys(
         "ResNet101I3D",
         "ResNet152C2D",
         "ResNet152I3D",
+        "decode_predictions",
         "preprocess_input",
     ),
     "keras_nonlocal.models",

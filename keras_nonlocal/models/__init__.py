@@ -21,6 +21,7 @@ from keras_nonlocal.models.named import (
     ResNet152C2D,
     ResNet152I3D,
 )
+from keras_nonlocal.models.predictions import decode_predictions, kinetics400_names
 from keras_nonlocal.models.preprocessing import preprocess_input
 from keras_nonlocal.models.video import NLResNet
 
@@ -43,6 +44,8 @@ __all__ = [
     "ResNet152C2D",
     "ResNet152I3D",
     "count_complexity",
+    "decode_predictions",
+    "kinetics400_names",
     "preprocess_input",
     "pyramid_outputs",
 ]
