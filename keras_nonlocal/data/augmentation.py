@@ -42,7 +42,8 @@ class AugmentClips(keras.layers.Layer):
 
     Example:
 
-    >>> mix_up = AugmentClips(keras.layers.MixUp(alpha=0.2, seed=1), "channels")
+    >>> mix_up = keras_nonlocal.data.AugmentClips(
+    ...     keras.layers.MixUp(alpha=0.2, seed=1), "channels")
     >>> clips = np.zeros((2, 8, 32, 32, 3), "float32")
     >>> mixed = mix_up({"images": clips, "labels": np.eye(2)}, training=True)
     >>> mixed["images"].shape
