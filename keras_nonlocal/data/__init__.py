@@ -12,18 +12,20 @@ from keras_nonlocal.data.augmentation import AugmentClips
 from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
+from keras_nonlocal.data.frames import FrameFolderReader
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
 from keras_nonlocal.data.records import RecordReader, write_video_records
 from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.scanning import VideoFacts, scan_videos
-from keras_nonlocal.data.sources import VideoList
+from keras_nonlocal.data.sources import VideoList, list_directory
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
     "AugmentClips",
     "ClipEpochs",
     "ClipSampler",
+    "FrameFolderReader",
     "Framing",
     "FramingSampler",
     "PyAVReader",
@@ -32,6 +34,7 @@ __all__ = [
     "VideoFacts",
     "VideoList",
     "VideoReader",
+    "list_directory",
     "read_charades_csv",
     "read_hmdb51_split",
     "read_kinetics_csv",

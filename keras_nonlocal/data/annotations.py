@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_nonlocal.data import files
 from keras_nonlocal.data.sources import VideoList
 
 FilePath = str | os.PathLike[str]
@@ -148,8 +149,7 @@ def read_something_something(
         labels_file: JSON object from templates, without brackets, to class indices.
         extension: Ending of the video files.
     """
-    entries = json.loads(Path(file).read_text(encoding="utf-8"))
-    indices = json.loads(Path(labels_file).read_text(encoding="utf-8"))
+    entries, indices = _json(file), _json(labels_file)
     names = tuple(sorted(indices, key=lambda name: int(indices[name])))
     templates = [
         entry["template"].replace("[", "").replace("]", "") for entry in entries
@@ -198,10 +198,15 @@ def read_charades_csv(
 
 
 def _lines(file: FilePath) -> Iterator[tuple[int, str]]:
-    with open(file, encoding="utf-8") as lines:
+    with files.open_text(file) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield number, line.strip()
+
+
+def _json(file: FilePath) -> Any:
+    with files.open_text(file) as text:
+        return json.load(text)
 
 
 def _split_labels(line: str) -> list[str]:
@@ -212,7 +217,7 @@ def _split_labels(line: str) -> list[str]:
 
 
 def _rows(file: FilePath, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    with open(file, encoding="utf-8", newline="") as lines:
+    with files.open_text(file) as lines:
         reader = csv.DictReader(lines)
         missing = {*columns} - {*(reader.fieldnames or ())}
         if missing:

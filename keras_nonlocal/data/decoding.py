@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_nonlocal.data import files
 from keras_nonlocal.data._requirements import import_av
 from keras_nonlocal.data.pictures import PictureConverter
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
@@ -25,7 +26,8 @@ class PyAVReader:
     stay woven and an alpha channel is dropped.
 
     Args:
-        path: A file that FFmpeg can read.
+        path: A file that FFmpeg can read, or a path with a scheme (`gs://…`) that
+            `tf.io.gfile` can read.
 
     Raises:
         VideoError: If the file holds no video that can be read.
@@ -33,6 +35,7 @@ class PyAVReader:
 
     def __init__(self, path: str) -> None:
         self._av = import_av()
+        self._errors = (self._av.FFmpegError, OSError)
         self._path = path
         self._is_counted = False
         self._converter = PictureConverter()
@@ -57,6 +60,8 @@ class PyAVReader:
     def close(self) -> None:
         """Releases the file and the decoder."""
         self._container.close()
+        if self._remote is not None:
+            self._remote.close()
 
     @property
     def times(self) -> np.ndarray:
@@ -110,9 +115,14 @@ class PyAVReader:
         return crops[places.reshape(np.shape(indices))]
 
     def _open(self) -> None:
+        self._remote = None
         try:
-            self._container = self._av.open(self._path)
-        except (self._av.FFmpegError, OSError) as error:
+            if files.is_remote(self._path):
+                self._remote = files.open_bytes(self._path)
+            self._container = self._av.open(self._remote or self._path)
+        except self._errors as error:
+            if self._remote is not None:
+                self._remote.close()
             raise self._error(error) from None
         pictures = self._av.stream.Disposition.attached_pic
         streams = [
@@ -121,11 +131,11 @@ class PyAVReader:
             if not stream.disposition & pictures
         ]
         if not streams:
-            self._container.close()
+            self.close()
             raise VideoError(self._path, "it holds no video stream")
         self._stream = streams[0]
         if self._stream.codec_context is None:
-            self._container.close()
+            self.close()
             raise VideoError(self._path, "there is no decoder for its codec")
         # Several files are decoded at a time: one thread for each.
         self._stream.codec_context.thread_count = 1
@@ -143,7 +153,7 @@ class PyAVReader:
                 timestamps.append(packet.pts)
                 if packet.is_keyframe:
                     key_timestamps.append(packet.pts)
-        except self._av.FFmpegError as error:
+        except self._errors as error:
             raise self._error(error) from None
         self._check_complete(num_packets)
         if self._are_presentation_times(timestamps):
@@ -168,7 +178,7 @@ class PyAVReader:
         self._reopen()
         try:
             timestamps = [frame.pts for frame in self._container.decode(self._stream)]
-        except self._av.FFmpegError as error:
+        except self._errors as error:
             raise self._error(error) from None
         self._key_timestamps = np.empty(0, np.int64)
         self._is_counted = None in timestamps or timestamps != sorted({*timestamps})
@@ -211,7 +221,7 @@ class PyAVReader:
                     yield timestamp, frame
                     if not missing:
                         return
-            except self._av.FFmpegError as error:
+            except self._errors as error:
                 failure = error
         if failure is not None:
             raise self._error(failure) from None
@@ -250,11 +260,11 @@ class PyAVReader:
         key_timestamp = int(self._key_timestamps[max(keys_before - 1, 0)])
         try:
             self._container.seek(key_timestamp, stream=self._stream)
-        except self._av.FFmpegError:
+        except self._errors:
             self._reopen()
 
     def _reopen(self) -> None:
-        self._container.close()
+        self.close()
         self._open()
 
     def _crops(self, frame: Any, framing: Framing) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.failures import OnError
+from keras_nonlocal.data.frames import FrameFolderReader
+from keras_nonlocal.data.labels import FlipLabels
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import OpenVideo
 from keras_nonlocal.data.sampling import ShortVideos
@@ -31,13 +33,18 @@ def video_dataset_from_directory(
     augment: bool | None = None,
     short_side: int | tuple[int, int] | None = None,
     horizontal_flip: bool = False,
+    flip_labels: FlipLabels | None = None,
     num_clips: int | None = None,
     num_crops: Literal[1, 3] | None = None,
     target_fps: float | None = None,
     short_videos: ShortVideos = "loop",
     on_error: OnError = "raise",
     max_errors: int = 100,
-    open_video: OpenVideo = PyAVReader,
+    open_video: OpenVideo | None = None,
+    frame_folders: bool = False,
+    with_info: bool = False,
+    shard: tuple[int, int] | None = None,
+    drop_remainder: bool = False,
 ) -> Any:
     """Generates a `tf.data.Dataset` of clips from video files in a directory.
 
@@ -59,7 +66,8 @@ def video_dataset_from_directory(
     several files at a time.
 
     Args:
-        directory: Directory where the videos are.
+        directory: Directory where the videos are. A path with a scheme (`gs://…`) is
+            read by `tf.io.gfile`, and so are the videos in it.
         labels: `"inferred"` (a class per subdirectory), `None` (no labels), or a list
             or tuple with a class index for each video, in the alphanumeric order
             of the paths, as `os.walk` finds them.
@@ -94,7 +102,11 @@ def video_dataset_from_directory(
             8/7 and, if drawn, up to 10/7 of the longer side of the crop: 256 to 320
             for `crop_size=224`.
         horizontal_flip: Whether half of the augmented clips are mirrored. Usual for
-            Kinetics; wrong if classes differ in left and right. Defaults to `False`.
+            Kinetics; if classes differ in left and right, see `flip_labels`. Defaults
+            to `False`.
+        flip_labels: Classes that change places when a clip is mirrored, by name or
+            index: `{"turning left": "turning right"}` holds in both directions.
+            Defaults to none.
         num_clips: Clips per video, evenly spaced over all of it, for testing.
         num_crops: 1, the centre, or 3, side by side along the longer side of the
             picture, for testing.
@@ -112,7 +124,20 @@ def video_dataset_from_directory(
             Defaults to `100`.
         open_video: Opens a path and returns a context manager with `times` and
             `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`. Defaults
-            to `keras_nonlocal.data.PyAVReader`.
+            to `keras_nonlocal.data.PyAVReader`, or to `FrameFolderReader` for
+            `frame_folders=True`.
+        frame_folders: Whether each video is a folder of JPEG or PNG pictures instead
+            of a file. Defaults to `False`.
+        with_info: Whether elements end with a dictionary that says where the clips
+            come from: their `"path"`, the `"times"` of their frames in seconds and
+            their `"view"`. For looking at data and for testing: `fit` would take
+            it for weights. Defaults to `False`.
+        shard: `(index, count)`: the share of worker `index` of `count`, so that the
+            workers together have every video of an epoch once. All need the same
+            `seed`. Defaults to all videos.
+        drop_remainder: Whether to leave out a last batch that is not full; with
+            `shard`, all workers then have the same number of batches, as training in
+            step needs it. Not for testing. Defaults to `False`.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`, or of `clips` alone without labels;
@@ -120,7 +145,11 @@ def video_dataset_from_directory(
         Clips are `uint8` RGB of shape `(batch, num_frames, height, width, 3)`; with
         `num_clips` or `num_crops`
         `(batch, num_clips * num_crops, num_frames, height, width, 3)`, the crops of
-        a clip next to each other. The dataset has the attributes `class_names` and
+        a clip next to each other. With `with_info`, a last component holds `"path"`
+        (`string`, shape `(batch,)`), `"times"` (`float64`, the shape of the clips up
+        to the frames) and `"view"` (`int32`: the number of the clip times `num_crops`
+        plus that of the crop, shape `(batch, num_clips * num_crops)`; zeros of shape
+        `(batch,)` without views). The dataset has the attributes `class_names` and
         `file_paths`, `failures.reasons` (the videos left out) and, to go on with an
         interrupted run, `resume(epoch, batch)`: it returns a dataset of what is
         left of that epoch, and the dataset itself goes on with the epoch after it
@@ -136,11 +165,27 @@ def video_dataset_from_directory(
     ...     "videos", validation_split=0.2, subset="both", seed=1
     ... )  # doctest: +SKIP
     >>> model.fit(train, validation_data=validation)  # doctest: +SKIP
+
+    Several workers in step, each of which reads and decodes its own videos (the dataset
+    itself has the `tf.data` sharding policy `DATA`, with which every worker decodes all
+    videos and keeps its share):
+
+    >>> def share(context):
+    ...     return keras_nonlocal.data.video_dataset_from_directory(
+    ...         "videos",
+    ...         batch_size=context.get_per_replica_batch_size(64),
+    ...         seed=1,
+    ...         shard=(context.input_pipeline_id, context.num_input_pipelines),
+    ...         drop_remainder=True,
+    ...     )
+    >>> train = strategy.distribute_datasets_from_function(share)  # doctest: +SKIP
     """
     if label_mode is None:
         labels = None
         class_names = None
-    videos = list_directory(directory, labels, class_names, follow_links)
+    videos = list_directory(directory, labels, class_names, follow_links, frame_folders)
+    if open_video is None:
+        open_video = FrameFolderReader if frame_folders else PyAVReader
     return video_dataset_from_list(
         videos,
         label_mode,
@@ -156,6 +201,7 @@ def video_dataset_from_directory(
         augment=augment,
         short_side=short_side,
         horizontal_flip=horizontal_flip,
+        flip_labels=flip_labels,
         num_clips=num_clips,
         num_crops=num_crops,
         target_fps=target_fps,
@@ -163,4 +209,7 @@ def video_dataset_from_directory(
         on_error=on_error,
         max_errors=max_errors,
         open_video=open_video,
+        with_info=with_info,
+        shard=shard,
+        drop_remainder=drop_remainder,
     )

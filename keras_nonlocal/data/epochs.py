@@ -1,22 +1,18 @@
 """Which video comes when: the order of each epoch, from a seed."""
 
 import threading
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from keras_nonlocal.data.arguments import is_integer
 
-class EpochOrder:
-    """The order of the videos, epoch after epoch.
 
-    Args:
-        num_videos: Number of videos.
-        seed: Seed of the order, which then differs between epochs. `None` keeps the
-            order of the list.
-    """
+class EpochCounter:
+    """Numbers the epochs of a dataset, over all its iterators."""
 
-    def __init__(self, num_videos: int, seed: int | None) -> None:
-        self.num_videos = num_videos
-        self._seed = seed
+    def __init__(self) -> None:
         self._next_epoch = 0
         self._lock = threading.Lock()
 
@@ -25,18 +21,79 @@ class EpochOrder:
         with self._lock:
             self._next_epoch = epoch
 
-    def begin(self) -> np.ndarray:
-        """Returns the turns of the next epoch."""
+    def begin(self) -> np.int64:
+        """Returns the number of the epoch that begins."""
         with self._lock:
             epoch = self._next_epoch
             self._next_epoch += 1
-        return self.turns(epoch)
+        return np.int64(epoch)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The share of one of several workers: every `count`-th video from `index` on.
+
+    Args:
+        index: Which worker, from 0 on.
+        count: Number of workers.
+        is_equal: Whether all shares have the same number of videos, so that up to
+            `count - 1` videos of an epoch are left out.
+    """
+
+    index: int = 0
+    count: int = 1
+    is_equal: bool = False
+
+    def num_videos(self, total: int) -> int:
+        """Returns how many of `total` videos fall to the worker."""
+        if self.is_equal:
+            return total // self.count
+        return len(range(self.index, total, self.count))
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """The order of the videos, epoch after epoch.
+
+    Args:
+        num_videos: Number of videos of all workers.
+        seed: Seed of the order, which then differs between epochs. `None` keeps the
+            order of the list.
+        shard: The share of this worker.
+    """
+
+    num_videos: int
+    seed: int | None
+    shard: Shard = Shard()
+
+    @property
+    def length(self) -> int:
+        """Number of videos of this worker in an epoch."""
+        return self.shard.num_videos(self.num_videos)
 
     def turns(self, epoch: int) -> np.ndarray:
-        """Returns the epoch and the index of each video, shape `(num_videos, 2)`."""
-        if self._seed is None:
+        """Returns the indices of the worker's videos, shape `(length,)`."""
+        if self.seed is None:
             order = np.arange(self.num_videos)
         else:
-            rng = np.random.default_rng((self._seed, epoch))
+            rng = np.random.default_rng((self.seed, int(epoch)))
             order = rng.permutation(self.num_videos)
-        return np.stack([np.full_like(order, epoch), order], axis=1).astype(np.int64)
+        dealt = order[self.shard.index :: self.shard.count]
+        return dealt[: self.length].astype(np.int64)
+
+
+def shard_of(value: Any, is_equal: bool) -> Shard:
+    """Returns the shard of a pair `(index, count)`; `None` is all videos."""
+    if value is None:
+        return Shard()
+    if (
+        not isinstance(value, tuple | list)
+        or len(value) != 2
+        or not all(is_integer(number) for number in value)
+        or not 0 <= value[0] < value[1]
+    ):
+        raise ValueError(
+            "`shard` must be a pair `(index, count)` with the index from 0 to "
+            f"`count - 1`. Received: shard={value!r}"
+        )
+    return Shard(int(value[0]), int(value[1]), is_equal)

@@ -10,9 +10,11 @@ from keras_nonlocal.data.arguments import (
     check_positive_integer,
 )
 from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.epochs import EpochOrder
+from keras_nonlocal.data.epochs import EpochOrder, shard_of
 from keras_nonlocal.data.failures import FailurePolicy, OnError
-from keras_nonlocal.data.pipeline import LABEL_MODES, ClipLoader, ClipPipeline
+from keras_nonlocal.data.labels import LABEL_MODES, FlipLabels, label_table
+from keras_nonlocal.data.loading import ClipLoader
+from keras_nonlocal.data.pipeline import ListPipeline
 from keras_nonlocal.data.readers import OpenVideo
 from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
 from keras_nonlocal.data.sources import VideoList
@@ -35,6 +37,7 @@ def video_dataset_from_list(
     augment: bool | None = None,
     short_side: int | tuple[int, int] | None = None,
     horizontal_flip: bool = False,
+    flip_labels: FlipLabels | None = None,
     num_clips: int | None = None,
     num_crops: Literal[1, 3] | None = None,
     target_fps: float | None = None,
@@ -42,6 +45,9 @@ def video_dataset_from_list(
     on_error: OnError = "raise",
     max_errors: int = 100,
     open_video: OpenVideo = PyAVReader,
+    with_info: bool = False,
+    shard: tuple[int, int] | None = None,
+    drop_remainder: bool = False,
 ) -> Any:
     """Generates a `tf.data.Dataset` of clips from a list of videos.
 
@@ -53,10 +59,11 @@ def video_dataset_from_list(
         batch_size, num_frames, frame_stride, crop_size, shuffle, seed: As in
             `video_dataset_from_directory`.
         validation_split, subset, verbose: As in `video_dataset_from_directory`.
-        augment, short_side, horizontal_flip, num_clips, num_crops: As in
+        augment, short_side, horizontal_flip, flip_labels, num_clips, num_crops: As in
             `video_dataset_from_directory`.
         target_fps, short_videos, on_error, max_errors, open_video: As in
             `video_dataset_from_directory`.
+        with_info, shard, drop_remainder: As in `video_dataset_from_directory`.
 
     Returns:
         What `video_dataset_from_directory` returns.
@@ -66,6 +73,8 @@ def video_dataset_from_list(
     """
     _check_arguments(label_mode, batch_size, shuffle, seed, validation_split, subset)
     _check_labels(label_mode, videos)
+    share = shard_of(shard, is_equal=drop_remainder)
+    check_same_seed(shard, shuffle, seed)
     clips = ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos)
     framings = FramingSampler(crop_size, short_side, num_crops, horizontal_flip)
     if seed is None:
@@ -86,13 +95,28 @@ def video_dataset_from_list(
             framings,
             seed if (random_views if augment is None else augment) else None,
         )
-        order = EpochOrder(len(part.paths), seed if draws else None)
-        failures = FailurePolicy(on_error, max_errors)
-        pipeline = ClipPipeline(loader, order, failures, label_mode, batch_size)
+        pipeline = ListPipeline(
+            loader,
+            EpochOrder(len(part.paths), seed if draws else None, share),
+            failures=FailurePolicy(on_error, max_errors),
+            labels=label_table(part, label_mode, flip_labels),
+            batch_size=batch_size,
+            drop_remainder=drop_remainder,
+            with_info=with_info,
+        )
         return pipeline.dataset()
 
     datasets = tuple(dataset(role, part) for role, part in parts.items())
     return datasets if subset == "both" else datasets[0]
+
+
+def check_same_seed(shard: Any, shuffle: Any, seed: Any) -> None:
+    """Refuses shards that would be dealt out of differently shuffled videos."""
+    if shard is not None and shuffle and seed is None:
+        raise ValueError(
+            "`seed` must be given, the same for all workers, if shuffled videos are "
+            f"dealt out to them. Received: seed=None, shard={shard!r}"
+        )
 
 
 def _check_arguments(

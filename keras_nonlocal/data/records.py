@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_nonlocal.data import files
 from keras_nonlocal.data._requirements import import_av, import_tensorflow
 from keras_nonlocal.data.arguments import check_positive_integer
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.failures import FailurePolicy, OnError
-from keras_nonlocal.data.pictures import PictureConverter
+from keras_nonlocal.data.frames import PictureReader
 from keras_nonlocal.data.readers import OpenVideo, VideoError, VideoReader
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import Framing
@@ -50,7 +50,8 @@ def write_video_records(
 
     Args:
         videos: The videos.
-        directory: Where to write `000000.tfrecord` and so on, in the order of `videos`.
+        directory: Where to write `000000.tfrecord` and so on, in the order of `videos`;
+            a path with a scheme (`gs://…`) is written by `tf.io.gfile`.
         short_side: Length to which the shorter side of the pictures is scaled, in
             pixels. Defaults to `320`.
         quality: Quantiser of the JPEG encoder: 2 is the best, 31 the worst. Defaults to
@@ -68,13 +69,13 @@ def write_video_records(
     check_positive_integer("short_side", short_side)
     check_positive_integer("quality", quality)
     failures = FailurePolicy(on_error, max_errors)
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = os.fspath(directory)
+    files.make_directory(folder)
 
     def write(index: int) -> bool:
-        target = folder / f"{index:06d}.tfrecord"
+        target = _record_path(folder, index)
         try:
-            if not target.exists():
+            if not files.exists(target):
                 _write(videos.paths[index], target, short_side, quality, open_video)
         except VideoError as error:
             failures.handle(error)
@@ -88,30 +89,24 @@ def write_video_records(
             is_written.append(result)
             bar.update(index + 1)
     failures.report()
-    paths = tuple(
-        str(folder / f"{index:06d}.tfrecord") for index in range(len(videos.paths))
-    )
+    paths = tuple(_record_path(folder, index) for index in range(len(videos.paths)))
     return replace(videos, paths=paths).select(np.flatnonzero(is_written))
 
 
-class RecordReader:
+class RecordReader(PictureReader):
     """Random access to the frames of a file of `write_video_records`.
 
     Args:
-        path: The file.
+        path: The file; a path with a scheme (`gs://…`) is read by `tf.io.gfile`.
 
     Raises:
         VideoError: If it is no such file or incomplete.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._av = import_av()
-        self._converter = PictureConverter()
-        self._decoder = self._av.CodecContext.create("mjpeg", "r")
-        self._decoder.thread_count = 1
+        super().__init__(path)
         try:
-            self._file = open(path, "rb")  # noqa: SIM115 - closed by `close`
+            self._file = files.open_bytes(path)
         except OSError as error:
             raise VideoError(path, error.strerror or str(error)) from None
         try:
@@ -120,14 +115,9 @@ class RecordReader:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Releases the file."""
+        """Releases the file and the decoders."""
+        super().close()
         self._file.close()
 
     @property
@@ -135,21 +125,10 @@ class RecordReader:
         """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
         return self._times
 
-    def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
-        """Reads, scales and crops frames, as `PyAVReader.read` does."""
-        wanted, places = np.unique(indices, return_inverse=True)
-        crops = np.stack(
-            [
-                framing.cut(self._converter.upright(self._frame(index), framing))
-                for index in wanted
-            ]
-        )
-        return crops[places.reshape(np.shape(indices))]
-
     def _read_index(self) -> None:
         tf = import_tensorflow()
         length = int.from_bytes(self._file.read(_LENGTH_BYTES), "little")
-        size = os.fstat(self._file.fileno()).st_size
+        size = self._file.seek(0, os.SEEK_END)
         if not 0 < length < size:
             raise VideoError(self._path, "it was not written by write_video_records")
         self._file.seek(_BEFORE)
@@ -171,12 +150,15 @@ class RecordReader:
         content = self._file.read(self._lengths[index])
         if zlib.crc32(content) != self._checksums[index]:
             raise VideoError(self._path, f"its picture {index} is damaged")
-        (frame,) = self._decoder.decode(self._av.Packet(content))
-        return frame
+        return self._decoded(content, f"picture {index}")
+
+
+def _record_path(folder: str, index: int) -> str:
+    return os.path.join(folder, f"{index:06d}.tfrecord")
 
 
 def _write(
-    path: str, target: Path, short_side: int, quality: int, open_video: OpenVideo
+    path: str, target: str, short_side: int, quality: int, open_video: OpenVideo
 ) -> None:
     tf = import_tensorflow()
     with open_video(path) as video:
@@ -188,12 +170,12 @@ def _write(
     index.features.feature["lengths"].int64_list.value.extend(map(len, pictures))
     checksums = map(zlib.crc32, pictures)
     index.features.feature["checksums"].int64_list.value.extend(checksums)
-    unfinished = target.with_suffix(".unfinished")
-    with tf.io.TFRecordWriter(str(unfinished)) as writer:
+    unfinished = target.removesuffix(".tfrecord") + ".unfinished"
+    with tf.io.TFRecordWriter(unfinished) as writer:
         writer.write(index.SerializeToString())
         for picture in pictures:
             writer.write(picture)
-    unfinished.rename(target)
+    files.rename(unfinished, target)
 
 
 def _encoded(video: VideoReader, short_side: int, quality: int) -> Iterator[bytes]:

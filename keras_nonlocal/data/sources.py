@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_nonlocal.data import files
 from keras_nonlocal.data.arguments import is_integer
 
 VIDEO_EXTENSIONS = (
@@ -24,6 +25,7 @@ VIDEO_EXTENSIONS = (
     ".webm",
     ".wmv",
 )
+PICTURE_EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class VideoList:
         )
 
     def existing(self) -> Self:
-        """Returns the videos whose files are there."""
-        is_there = [os.path.isfile(path) for path in self.paths]
+        """Returns the videos whose files, or folders of frames, are there."""
+        is_there = [files.exists(path) for path in self.paths]
         return self.select(np.flatnonzero(is_there))
 
     def shuffle(self, seed: int) -> Self:
@@ -90,15 +92,19 @@ def list_directory(
     labels: Any = "inferred",
     class_names: Sequence[str] | None = None,
     follow_links: bool = False,
+    frame_folders: bool = False,
 ) -> VideoList:
     """Lists the videos below a directory in alphanumeric order.
 
     Args:
-        directory: Path of the directory.
+        directory: Path of the directory; one with a scheme (`gs://…`) is listed by
+            `tf.io.gfile`.
         labels: `"inferred"`: one class per subdirectory; `None`: no labels; or a
             list or tuple with an integer for each video.
         class_names: Names of the subdirectories to use, in the order of the classes.
         follow_links: Whether to visit directories that links point to.
+        frame_folders: Whether a video is a folder of JPEG or PNG pictures, to be read
+            by `FrameFolderReader`, instead of a file.
 
     Raises:
         ValueError: If there is nothing to learn from, with the reason.
@@ -107,9 +113,9 @@ def list_directory(
     _check_directory(directory)
     _check_labels(labels, class_names)
     if isinstance(labels, str):
-        return _list_classes(directory, class_names, follow_links)
-    paths = tuple(_videos_below(directory, follow_links))
-    _check_found(paths, directory)
+        return _list_classes(directory, class_names, follow_links, frame_folders)
+    paths = tuple(_videos_below(directory, follow_links, frame_folders))
+    _check_found(paths, directory, frame_folders)
     if labels is None:
         return VideoList(paths)
     if len(labels) != len(paths):
@@ -122,11 +128,11 @@ def list_directory(
 
 
 def _check_directory(directory: str) -> None:
-    if not os.path.exists(directory):
+    if not files.exists(directory):
         raise ValueError(
             f"`directory` does not exist. Received: directory={directory!r}"
         )
-    if not os.path.isdir(directory):
+    if not files.is_directory(directory):
         raise ValueError(
             "`directory` must be a directory, not a file. "
             f"Received: directory={directory!r}"
@@ -152,13 +158,17 @@ def _check_labels(labels: Any, class_names: Any) -> None:
 
 
 def _list_classes(
-    directory: str, class_names: Sequence[str] | None, follow_links: bool
+    directory: str,
+    class_names: Sequence[str] | None,
+    follow_links: bool,
+    frame_folders: bool,
 ) -> VideoList:
-    found = sorted(
-        entry.name
-        for entry in os.scandir(directory)
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
+    found = [
+        name
+        for name in files.list_names(directory)
+        if not name.startswith(".")
+        and files.is_directory(os.path.join(directory, name))
+    ]
     names = found if class_names is None else [*class_names]
     if not {*names} <= {*found} or len({*names}) < len(names):
         raise ValueError(
@@ -168,11 +178,12 @@ def _list_classes(
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(names):
-        videos = [*_videos_below(os.path.join(directory, name), follow_links)]
+        folder = os.path.join(directory, name)
+        videos = [*_videos_below(folder, follow_links, frame_folders)]
         paths += videos
         labels += [label] * len(videos)
     if names:
-        _check_found(paths, directory)
+        _check_found(paths, directory, frame_folders)
     if len(names) < 2:
         raise ValueError(
             "`directory` must have a subdirectory for each of at least two classes "
@@ -182,17 +193,27 @@ def _list_classes(
     return VideoList(tuple(paths), tuple(labels), tuple(names))
 
 
-def _videos_below(directory: str, follow_links: bool) -> Iterator[str]:
-    for folder, subfolders, files in os.walk(directory, followlinks=follow_links):
-        subfolders.sort()
-        for name in sorted(files):
-            if name.lower().endswith(VIDEO_EXTENSIONS) and not name.startswith("."):
-                yield os.path.join(folder, name)
+def _videos_below(
+    directory: str, follow_links: bool, frame_folders: bool
+) -> Iterator[str]:
+    extensions = PICTURE_EXTENSIONS if frame_folders else VIDEO_EXTENSIONS
+    for folder, _, names in files.walk(directory, follow_links):
+        videos = [
+            os.path.join(folder, name)
+            for name in names
+            if name.lower().endswith(extensions) and not name.startswith(".")
+        ]
+        if not frame_folders:
+            yield from videos
+        elif videos:
+            yield folder
 
 
-def _check_found(paths: Sequence[str], directory: str) -> None:
+def _check_found(paths: Sequence[str], directory: str, frame_folders: bool) -> None:
     if not paths:
+        what = "folders of pictures" if frame_folders else "videos"
+        extensions = PICTURE_EXTENSIONS if frame_folders else VIDEO_EXTENSIONS
         raise ValueError(
-            f"`directory` holds no videos (files that end with "
-            f"{', '.join(VIDEO_EXTENSIONS)}). Received: directory={directory!r}"
+            f"`directory` holds no {what} (files that end with "
+            f"{', '.join(extensions)}). Received: directory={directory!r}"
         )

@@ -1,0 +1,152 @@
+"""Files by path: on this machine, or behind a scheme by `tf.io.gfile`."""
+
+import errno
+import io
+import os
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from keras_nonlocal.data._requirements import import_tensorflow
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path starts with a scheme, as in `gs://bucket/video.mp4`."""
+    return _SCHEME.match(os.fspath(path)) is not None
+
+
+def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Opens a file to read bytes at any place.
+
+    Raises:
+        OSError: If it cannot be opened, wherever it is.
+    """
+    name = os.fspath(path)
+    if not is_remote(name):
+        return open(name, "rb")
+    return io.BufferedReader(_RemoteBytes(name), 2**20)
+
+
+def open_text(path: str | os.PathLike[str]) -> IO[str]:
+    """Opens a UTF-8 file to read its lines.
+
+    Raises:
+        OSError: If it cannot be opened, wherever it is.
+    """
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8", newline="")
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or a directory."""
+    if is_remote(path):
+        return bool(import_tensorflow().io.gfile.exists(path))
+    return os.path.exists(path)
+
+
+def is_directory(path: str) -> bool:
+    """Whether there is a directory."""
+    if is_remote(path):
+        return bool(import_tensorflow().io.gfile.isdir(path))
+    return os.path.isdir(path)
+
+
+def make_directory(path: str) -> None:
+    """Makes a directory and those it lies in, unless it is there."""
+    if is_remote(path):
+        import_tensorflow().io.gfile.makedirs(path)
+    else:
+        os.makedirs(path, exist_ok=True)
+
+
+def rename(path: str, target: str) -> None:
+    """Gives a file another name; a file of that name is replaced."""
+    if is_remote(path):
+        import_tensorflow().io.gfile.rename(path, target, overwrite=True)
+    else:
+        os.replace(path, target)
+
+
+def list_names(directory: str) -> list[str]:
+    """Returns the names in a directory, in alphanumeric order.
+
+    Raises:
+        OSError: If there is no such directory, wherever it is.
+    """
+    if not is_remote(directory):
+        return sorted(os.listdir(directory))
+    tf = import_tensorflow()
+    try:
+        names = tf.io.gfile.listdir(directory)
+    except tf.errors.OpError as error:
+        raise _os_error(error) from None
+    # Object stores end the names of directories with a slash.
+    return sorted(name.rstrip("/") for name in names)
+
+
+def walk(
+    directory: str, follow_links: bool = False
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yields each directory, its subdirectories and its files, as `os.walk` does."""
+    if not is_remote(directory):
+        for folder, subfolders, files in os.walk(directory, followlinks=follow_links):
+            subfolders.sort()
+            yield folder, subfolders, sorted(files)
+        return
+    subfolders, files = [], []
+    for name in list_names(directory):
+        is_folder = is_directory(os.path.join(directory, name))
+        (subfolders if is_folder else files).append(name)
+    yield directory, subfolders, files
+    for name in subfolders:
+        yield from walk(os.path.join(directory, name))
+
+
+class _RemoteBytes(io.RawIOBase):
+    """A `tf.io.gfile.GFile` with Python's interface and Python's errors."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._errors = import_tensorflow().errors
+        self._file = import_tensorflow().io.gfile.GFile(path, "rb")
+        self.name = path
+        self._size = int(self._call(self._file.size))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._call(self._file.read, len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_END: self._size}.get(whence)
+        place = offset + (self.tell() if start is None else start)
+        self._call(self._file.seek, place)
+        return place
+
+    def tell(self) -> int:
+        return int(self._call(self._file.tell))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except self._errors.OpError as error:
+            raise _os_error(error) from None
+
+
+def _os_error(error: Any) -> OSError:
+    """Says in Python's way what TensorFlow's file system said."""
+    if error.error_code == 5:  # NOT_FOUND
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return OSError(errno.EIO, error.message)

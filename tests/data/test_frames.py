@@ -1,0 +1,143 @@
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import (
+    FrameFolderReader,
+    Framing,
+    RecordReader,
+    VideoError,
+    VideoList,
+    list_directory,
+    video_dataset_from_directory,
+    write_video_records,
+)
+from keras_nonlocal.data.frames import PicturesReader
+from tests.data.videos import moving_pictures
+
+WHOLE = Framing(32, (32, 40))
+
+
+def encoded(picture: np.ndarray, codec: str) -> bytes:
+    pixels = "rgb24" if codec == "png" else "yuvj444p"
+    context = av.CodecContext.create(codec, "w")
+    context.height, context.width = picture.shape[:2]
+    context.pix_fmt, context.time_base = pixels, 1
+    context.qmin = context.qmax = 2
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    frame = frame.reformat(format=pixels, dst_color_range="JPEG")
+    return b"".join(bytes(packet) for packet in context.encode(frame))
+
+
+def write_folder(folder: Path, pictures: np.ndarray, name: str = "img_{}.png") -> Path:
+    folder.mkdir(parents=True)
+    codec = "png" if name.endswith("png") else "mjpeg"
+    for i, picture in enumerate(pictures, start=1):
+        (folder / name.format(i)).write_bytes(encoded(picture, codec))
+    return folder
+
+
+def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    pictures = moving_pictures(12, 32, 40)
+    folder = write_folder(tmp_path / "video", pictures)
+    (folder / "notes.txt").touch()
+    with FrameFolderReader(str(folder), fps=25) as video:
+        np.testing.assert_allclose(video.times, np.arange(12) / 25)
+        indices = np.array([[11, 1], [1, 9]])
+        np.testing.assert_array_equal(
+            video.read(indices, WHOLE)[:, :, 0], pictures[indices]
+        )
+
+
+def test_jpegs_of_one_kind_among_others(tmp_path: Path) -> None:
+    pictures = moving_pictures(3, 32, 40)
+    folder = write_folder(tmp_path / "video", pictures, "img_{:05d}.JPG")
+    (folder / "flow_x_00001.jpg").write_bytes(b"not read")
+    with FrameFolderReader(str(folder), pattern="img_*") as video:
+        got = video.read(np.arange(3), WHOLE)[:, 0].astype(int)
+    assert np.abs(got - pictures).mean() < 3
+
+
+def test_damaged_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"none': No such file"):
+        FrameFolderReader(str(tmp_path / "none"))
+    with pytest.raises(VideoError, match="holds no JPEG or PNG"):
+        FrameFolderReader(str(tmp_path))
+    folder = write_folder(tmp_path / "video", moving_pictures(4, 32, 40))
+    content = (folder / "img_2.png").read_bytes()
+    (folder / "img_1.png").write_bytes(content[:50])
+    (folder / "img_2.png").write_bytes(b"GIF89a")
+    with FrameFolderReader(str(folder)) as video:
+        with pytest.raises(VideoError, match=r"its img_1\.png is damaged"):
+            video.read(np.array([0]), WHOLE)
+        with pytest.raises(VideoError, match=r"img_2\.png is neither JPEG nor PNG"):
+            video.read(np.array([1]), WHOLE)
+        (folder / "img_3.png").unlink()
+        with pytest.raises(VideoError, match=r"its img_3\.png: No such file"):
+            video.read(np.array([2]), WHOLE)
+        assert video.read(np.array([3]), WHOLE).any()
+    with pytest.raises(ValueError, match="Received: fps=0"):
+        FrameFolderReader(str(folder), fps=0)
+
+
+def test_a_dataset_of_folders(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    pictures = {}
+    for seed, name in enumerate(("a/1", "a/2", "b/1")):
+        pictures[name] = moving_pictures(6, 32, 40, seed)
+        write_folder(tmp_path / name, pictures[name])
+    dataset = video_dataset_from_directory(
+        tmp_path,
+        num_frames=2,
+        frame_stride=3,
+        crop_size=32,
+        short_side=32,
+        shuffle=False,
+        frame_folders=True,
+        verbose=False,
+    )
+    assert dataset.file_paths == [str(tmp_path / name) for name in pictures]
+    clips, labels = next(iter(dataset))
+    expected = [video[1:5:3, :, 4:36] for video in pictures.values()]
+    np.testing.assert_array_equal(clips, expected)
+    assert labels.numpy().tolist() == [0, 0, 1]
+    with pytest.raises(ValueError, match=r"no videos \(files .*\.mp4"):
+        list_directory(tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"no folders of pictures \(files .*\.png"):
+        list_directory(tmp_path / "none", labels=None, frame_folders=True)
+
+
+def test_records_of_folders(tmp_path: Path) -> None:
+    pictures = moving_pictures(5, 32, 40)
+    videos = VideoList((str(write_folder(tmp_path / "v", pictures)),), (3,))
+    written = write_video_records(
+        videos,
+        tmp_path / "records",
+        short_side=32,
+        quality=2,
+        open_video=partial(FrameFolderReader, fps=10),
+        verbose=False,
+    )
+    with RecordReader(written.paths[0]) as video:
+        np.testing.assert_allclose(video.times, np.arange(5) / 10)
+        got = video.read(np.arange(5), WHOLE)[:, 0].astype(int)
+    assert np.abs(got - pictures).mean() < 8
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_in_memory(channels: int) -> None:
+    pictures = moving_pictures(5, 32, 40)[..., :channels]
+    with PicturesReader("v", pictures, fps=5) as video:
+        got = video.read(np.array([4, 2]), WHOLE)[:, 0]
+        np.testing.assert_allclose(video.times, np.arange(5) / 5)
+    expected = np.broadcast_to(pictures[[4, 2]], got.shape)
+    np.testing.assert_array_equal(got, expected)
+
+
+def test_no_pictures_in_memory() -> None:
+    with pytest.raises(VideoError, match="'v': it has no frames"):
+        PicturesReader("v", [], fps=5)
