@@ -4,7 +4,6 @@ from keras_nonlocal.data.annotations import (
     read_charades_csv,
     read_hmdb51_split,
     read_kinetics_csv,
-    read_path_label_list,
     read_something_something,
     read_ucf101_split,
 )
@@ -13,6 +12,7 @@ from keras_nonlocal.data.callbacks import ClipEpochs
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
 from keras_nonlocal.data.frames import FrameFolderReader
+from keras_nonlocal.data.line_lists import read_path_label_list, read_rawframe_list
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
 from keras_nonlocal.data.records import RecordReader, write_video_records
@@ -39,6 +39,7 @@ __all__ = [
     "read_hmdb51_split",
     "read_kinetics_csv",
     "read_path_label_list",
+    "read_rawframe_list",
     "read_something_something",
     "read_ucf101_split",
     "scan_videos",

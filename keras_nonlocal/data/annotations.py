@@ -4,45 +4,11 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from keras_nonlocal.data import files
+from keras_nonlocal.data.line_lists import FilePath, bad_line, numbered_lines
 from keras_nonlocal.data.sources import VideoList
-
-FilePath = str | os.PathLike[str]
-
-
-def read_path_label_list(
-    file: FilePath, root: FilePath = "", class_names: Sequence[str] | None = None
-) -> VideoList:
-    """Reads lines of a path and a class index, as PySlowFast and mmaction2 use them.
-
-    The two are separated by white space, a comma or a semicolon; the path may contain
-    white space. Two or more indices after a comma each are several labels:
-    `a.mp4,3,17`.
-
-    Args:
-        file: The list.
-        root: Directory to which the paths are relative.
-        class_names: Names of the classes, in the order of their indices.
-
-    Raises:
-        ValueError: If a line is not of this form; it names the file and the line.
-    """
-    paths, labels = [], []
-    for number, line in _lines(file):
-        path, *numbers = _split_labels(line)
-        if not numbers or not all(part.isdecimal() for part in numbers):
-            raise _bad_line(file, number, line, "a path and a class index")
-        paths.append(os.path.join(root, path))
-        labels.append(tuple(int(part) for part in numbers))
-    single = all(len(indices) == 1 for indices in labels)
-    return VideoList(
-        tuple(paths),
-        tuple(indices[0] for indices in labels) if single else tuple(labels),
-        None if class_names is None else tuple(class_names),
-    )
 
 
 def read_kinetics_csv(
@@ -58,6 +24,13 @@ def read_kinetics_csv(
         root: Directory of the videos.
         class_names: Names of the classes, in the order of their indices. Defaults to
             the labels of the file in alphanumeric order.
+
+    References:
+        The columns are those of the
+        [Kinetics lists](https://github.com/cvdfoundation/kinetics-dataset), the file
+        names those that
+        [mmaction2](https://github.com/open-mmlab/mmaction2/blob/main/tools/data/parse_file_list.py)
+        expects.
     """
     columns = ("label", "youtube_id", "time_start", "time_end")
     rows = [*_rows(file, columns)]
@@ -88,13 +61,17 @@ def read_ucf101_split(
         root: Directory of the class directories.
         class_index_file: `classInd.txt`, whose lines are the numbers of the classes,
             from 1 on, and their names.
+
+    References:
+        [UCF101](https://www.crcv.ucf.edu/data/UCF101.php), splits for action
+        recognition.
     """
     numbers: dict[str, str] = {}
-    for _, line in _lines(class_index_file):
+    for _, line in numbered_lines(class_index_file):
         number, name = line.split(maxsplit=1)
         numbers[name] = number
     names = tuple(sorted(numbers, key=lambda name: int(numbers[name])))
-    videos = [line.split()[0] for _, line in _lines(file)]
+    videos = [line.split()[0] for _, line in numbered_lines(file)]
     return VideoList(
         tuple(os.path.join(root, video) for video in videos),
         _indices(file, names, [video.split("/")[0] for video in videos]),
@@ -111,7 +88,12 @@ def read_hmdb51_split(
         directory: Directory of the files of the splits.
         root: Directory of the class directories.
         split: 1, 2 or 3.
-        subset: `"training"` or `"test"`.
+        subset: `"training"` or `"test"`. A split also names videos that belong to
+            neither of the two.
+
+    References:
+        [HMDB51](https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database/),
+        test/train splits.
     """
     marks = {"training": "1", "test": "2"}
     if subset not in marks:
@@ -119,19 +101,22 @@ def read_hmdb51_split(
             f'`subset` must be "training" or "test". Received: subset={subset!r}'
         )
     ending = f"_test_split{split}.txt"
-    files = sorted(Path(directory).glob(f"*{ending}"))
-    if not files:
+    found = [
+        name for name in files.list_names(os.fspath(directory)) if name.endswith(ending)
+    ]
+    if not found:
         raise ValueError(
             f"`directory` holds no files that end with {ending!r}. "
             f"Received: directory={os.fspath(directory)!r}, split={split!r}"
         )
     paths, labels = [], []
-    names = tuple(file.name.removesuffix(ending) for file in files)
-    for label, file in enumerate(files):
-        for number, line in _lines(file):
+    names = tuple(name.removesuffix(ending) for name in found)
+    for label, name in enumerate(found):
+        file = os.path.join(directory, name)
+        for number, line in numbered_lines(file):
             video, _, mark = line.rpartition(" ")
             if mark not in ("0", "1", "2"):
-                raise _bad_line(file, number, line, "a file name and 0, 1 or 2")
+                raise bad_line(file, number, line, "a file name and 0, 1 or 2")
             if mark == marks[subset]:
                 paths.append(os.path.join(root, names[label], video.strip()))
                 labels.append(label)
@@ -148,17 +133,24 @@ def read_something_something(
         root: Directory of the videos `ID.webm`.
         labels_file: JSON object from templates, without brackets, to class indices.
         extension: Ending of the video files.
+
+    Returns:
+        The videos; without labels if the list is that of the test videos, which has
+        no templates.
+
+    References:
+        [Something-Something V2](https://arxiv.org/abs/1706.04261); the lists as
+        [PySlowFast](https://github.com/facebookresearch/SlowFast/blob/main/slowfast/datasets/ssv2.py)
+        reads them.
     """
     entries, indices = _json(file), _json(labels_file)
     names = tuple(sorted(indices, key=lambda name: int(indices[name])))
-    templates = [
-        entry["template"].replace("[", "").replace("]", "") for entry in entries
-    ]
-    return VideoList(
-        tuple(os.path.join(root, f"{entry['id']}{extension}") for entry in entries),
-        _indices(file, names, templates),
-        names,
-    )
+    paths = tuple(os.path.join(root, f"{entry['id']}{extension}") for entry in entries)
+    if not any("template" in entry for entry in entries):
+        return VideoList(paths, None, names)
+    brackets = str.maketrans("", "", "[]")
+    templates = [entry["template"].translate(brackets) for entry in entries]
+    return VideoList(paths, _indices(file, names, templates), names)
 
 
 def read_charades_csv(
@@ -177,6 +169,10 @@ def read_charades_csv(
             to `c000` to `c156`.
         by_action: Whether every action is an entry of its own, with its label and
             segment. By default, every video is an entry with all its labels.
+
+    References:
+        [Charades](https://prior.allenai.org/projects/data/charades/README.txt): each
+        action is its class, begin and end in seconds.
     """
     names = tuple(class_names or (f"c{number:03d}" for number in range(157)))
     paths: list[str] = []
@@ -197,23 +193,9 @@ def read_charades_csv(
     return VideoList(tuple(paths), tuple(labels), names, tuple(segments))
 
 
-def _lines(file: FilePath) -> Iterator[tuple[int, str]]:
-    with files.open_text(file) as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield number, line.strip()
-
-
 def _json(file: FilePath) -> Any:
     with files.open_text(file) as text:
         return json.load(text)
-
-
-def _split_labels(line: str) -> list[str]:
-    for separator in (",", ";"):
-        if separator in line:
-            return [part.strip() for part in line.split(separator)]
-    return line.rsplit(maxsplit=1)
 
 
 def _rows(file: FilePath, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -243,9 +225,3 @@ def _indices(
             f"Received: {unknown[0]!r}"
         )
     return tuple(places[label] for label in labels)
-
-
-def _bad_line(file: FilePath, number: int, line: str, expected: str) -> ValueError:
-    return ValueError(
-        f"Line {number} of {os.fspath(file)!r} must be {expected}. Received: {line!r}"
-    )

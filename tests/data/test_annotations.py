@@ -10,6 +10,7 @@ from keras_nonlocal.data import (
     read_hmdb51_split,
     read_kinetics_csv,
     read_path_label_list,
+    read_rawframe_list,
     read_something_something,
     read_ucf101_split,
     video_dataset_from_list,
@@ -30,6 +31,47 @@ def test_several_labels(tmp_path: Path) -> None:
     file = tmp_path / "train.csv"
     file.write_text("a.mp4,3,17\nb.mp4,2\n")
     assert read_path_label_list(file).labels == ((3, 17), (2,))
+
+
+def test_several_labels_after_white_space(tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    file.write_text("a 1.mp4 3 17\nb.mp4 2\nc.mp4,4,5\n")
+    videos = read_path_label_list(file, "/m", several_labels=True)
+    assert videos.paths == ("/m/a 1.mp4", "/m/b.mp4", "/m/c.mp4")
+    assert videos.labels == ((3, 17), (2,), (4, 5))
+
+
+def test_folders_of_frames(tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    file.write_text("some/directory-1 163 1\nsome, other/2 122 0\n")
+    assert read_rawframe_list(file, "/m", "ab") == VideoList(
+        ("/m/some/directory-1", "/m/some, other/2"), (1, 0), ("a", "b")
+    )
+    file.write_text("a 163 1 3 5\nb 122 1\n")
+    videos = read_rawframe_list(file, several_labels=True)
+    assert videos.labels == ((1, 3, 5), (1,))
+    with pytest.raises(ValueError, match=r"Line 1 of .*Received: 'a 163 1 3 5'"):
+        read_rawframe_list(file)
+    file.write_text("a 163\n")
+    with pytest.raises(ValueError, match=r"1 numbers of frames .*Received: 'a 163'"):
+        read_rawframe_list(file)
+
+
+@pytest.mark.parametrize("fps", [30.0, 23.976, 7.0])
+def test_offsets_choose_the_frames(fps: float, tmp_path: Path) -> None:
+    file = tmp_path / "train.txt"
+    rng = np.random.default_rng()
+    offsets, totals = rng.integers(0, 500, 50), rng.integers(1, 300, 50)
+    lines = [f"v {i} {n} 3" for i, n in zip(offsets, totals, strict=True)]
+    file.write_text("\n".join(lines))
+    videos = read_rawframe_list(file, with_offset=True, fps=fps)
+    times = np.arange(1000) / fps
+    for segment, first, total in zip(
+        videos.segments or (), offsets, totals, strict=True
+    ):
+        assert segment is not None
+        chosen = np.flatnonzero((times >= segment[0]) & (times < segment[1]))
+        assert chosen.tolist() == [*range(first, first + total)]
 
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
@@ -96,6 +138,11 @@ def test_something_something(tmp_path: Path) -> None:
     )
     names = ("Closing something", "Opening something")
     assert videos == VideoList(("/s/78.webm",), (1,), names)
+    (tmp_path / "test.json").write_text(json.dumps([{"id": "9"}]))
+    test = read_something_something(
+        tmp_path / "test.json", "/s", tmp_path / "labels.json"
+    )
+    assert test == VideoList(("/s/9.webm",), None, names)
 
 
 def test_charades(tmp_path: Path) -> None:
