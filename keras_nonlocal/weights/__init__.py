@@ -11,16 +11,14 @@ from keras_nonlocal.weights.download import (
 from keras_nonlocal.weights.errors import CheckpointError
 from keras_nonlocal.weights.inflation import inflate
 from keras_nonlocal.weights.loading import convert_checkpoint, load_checkpoint
-from keras_nonlocal.weights.parity import ParityReport, parity_report
-from keras_nonlocal.weights.presets import (
+from keras_nonlocal.weights.normalization import (
     KERAS_IMAGENET_NORMALIZATION,
     KINETICS_NORMALIZATION,
-    PRESETS,
     TORCH_IMAGENET_NORMALIZATION,
     PixelNormalization,
-    Preset,
-    find_preset,
 )
+from keras_nonlocal.weights.parity import ParityReport, parity_report
+from keras_nonlocal.weights.presets import PRESETS, Preset, find_preset
 from keras_nonlocal.weights.report import LoadReport
 
 __all__ = [

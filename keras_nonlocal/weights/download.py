@@ -42,8 +42,10 @@ def load_preset(
     Args:
         model: The network of `preset.architecture`, with or without its classifier.
         preset: A row of `PRESETS`.
-        strict: As in `load_checkpoint`; the classifier of the file may stay unused by
-            a model without one. Defaults to `True`.
+        strict: Whether a classifier of another number of classes than the file's is
+            an error. With `False` it stays as it is. A model without classifier leaves
+            that of the file unused in any case, and everything else must fit in any
+            case. Defaults to `True`.
         cache_dir: Folder of the cache. Defaults to Keras's, `~/.keras`.
 
     Returns:
@@ -60,7 +62,9 @@ def load_preset(
         LicenseNotice,
         stacklevel=2,
     )
-    return assign_checkpoint(model, checkpoint, strict=strict, without_head=True)
+    return assign_checkpoint(
+        model, checkpoint, without_head=True, other_classes=not strict
+    )
 
 
 def download_preset(

@@ -98,6 +98,7 @@ def assign_checkpoint(
     *,
     strict: bool = True,
     without_head: bool = False,
+    other_classes: bool = False,
 ) -> LoadReport:
     """`load_checkpoint` for a file that was read already.
 
@@ -107,6 +108,8 @@ def assign_checkpoint(
         strict: As in `load_checkpoint`.
         without_head: Whether the file's classifier may stay unused by a model that
             has none, also with `strict`.
+        other_classes: Whether the model's classifier may stay as it is where the
+            file's has another shape, also with `strict`.
     """
     found = recognize(checkpoint.arrays)
     if found is None:
@@ -124,6 +127,8 @@ def assign_checkpoint(
         head = [key for key in plan.unexpected if key.startswith(beginning)]
         plan.unexpected = [key for key in plan.unexpected if key not in head]
         plan.unused_head = head
+    if other_classes:
+        plan.excuse_other_head()
     problems = plan.problems()
     if strict and problems:
         raise CheckpointError(
@@ -154,8 +159,16 @@ class _Plan:
     misshaped: list[tuple[str, str, str]] = field(default_factory=list)
     non_finite: list[tuple[str, str]] = field(default_factory=list)
     unused_head: list[str] = field(default_factory=list)
+    other_head: list[tuple[str, str, str]] = field(default_factory=list)
     training_state: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def excuse_other_head(self) -> None:
+        """A classifier of another shape is no misfit then."""
+        for entry in tuple(self.misshaped):
+            if entry[1].startswith(f"{HEAD}/"):
+                self.misshaped.remove(entry)
+                self.other_head.append(entry)
 
     def problems(self) -> list[str]:
         """One sentence per kind of misfit, each listing all its cases."""
@@ -174,9 +187,10 @@ class _Plan:
     def report(self, checkpoint: Checkpoint, naming: Naming) -> LoadReport:
         unused = self.unexpected + self.unused_head
         skipped = [f"{key[:_MAX_NAME]}: not in the model" for key in unused]
-        skipped += [f"{key}: {reason}" for key, _, reason in self.misshaped]
+        misshaped = self.misshaped + self.other_head
+        skipped += [f"{key}: {reason}" for key, _, reason in misshaped]
         skipped += [f"{key}: not finite" for key, _ in self.non_finite]
-        left = self.missing + [name for _, name, _ in self.misshaped]
+        left = self.missing + [name for _, name, _ in misshaped]
         left += [name for _, name in self.non_finite]
         return LoadReport(
             checkpoint.path,

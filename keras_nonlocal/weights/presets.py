@@ -6,38 +6,17 @@ publish neither sizes nor full hashes: those fields are filled where they do.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import TypedDict
+
+from keras_nonlocal.weights.normalization import (
+    KINETICS_NORMALIZATION,
+    TORCH_IMAGENET_NORMALIZATION,
+    PixelNormalization,
+)
 
 _CAFFE2_ADDRESS = "https://dl.fbaipublicfiles.com/video-nonlocal/"
 _PYSLOWFAST_ADDRESS = "https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/"
 _MMACTION2_ADDRESS = "https://download.openmmlab.com/mmaction/v1.0/recognition/c2d/"
-
-Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class PixelNormalization:
-    """What the pixels of a network mean: `(pixel − mean) / std` per channel.
-
-    Attributes:
-        mean: Per channel, in pixel values from 0 to 255.
-        std: Per channel.
-        channel_order: `"rgb"` or `"bgr"`; the order of `mean` and `std` as well.
-    """
-
-    mean: Triple
-    std: Triple
-    channel_order: Literal["rgb", "bgr"] = "rgb"
-
-
-KINETICS_NORMALIZATION = PixelNormalization((114.75,) * 3, (57.375,) * 3)
-# `keras.applications.resnet.preprocess_input`.
-KERAS_IMAGENET_NORMALIZATION = PixelNormalization(
-    (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), "bgr"
-)
-TORCH_IMAGENET_NORMALIZATION = PixelNormalization(
-    (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-)
 
 
 class Architecture(TypedDict, total=False):
@@ -224,30 +203,31 @@ def _mmaction2_c2d(
     )
 
 
-_PRESETS = (
-    *(_caffe2(row) for row in _CAFFE2_ROWS),
-    _pyslowfast("C2D_NOPOOL_8x8_R50", "c2d", 0, 67.2, 87.8, temporal_pool=False),
-    _pyslowfast("I3D_8x8_R50", "i3d", 0, 73.5, 90.8),
-    _pyslowfast("I3D_NLN_8x8_R50", "i3d", 5, 74.0, 91.1),
-    _mmaction2_c2d(
-        "c2d_r50-in1k-pre_8xb32-8x8x1-100e_kinetics400-rgb",
-        "20221027-3ca304fa",
-        8,
-        8,
-        73.89,
-        91.21,
-    ),
-    _mmaction2_c2d(
-        "c2d_r50-in1k-pre_8xb32-16x4x1-100e_kinetics400-rgb",
-        "20221027-5f382a43",
-        16,
-        4,
-        74.97,
-        91.91,
-    ),
-)
-
-PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _PRESETS}
+PRESETS: Mapping[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        *(_caffe2(row) for row in _CAFFE2_ROWS),
+        _pyslowfast("C2D_NOPOOL_8x8_R50", "c2d", 0, 67.2, 87.8, temporal_pool=False),
+        _pyslowfast("I3D_8x8_R50", "i3d", 0, 73.5, 90.8),
+        _pyslowfast("I3D_NLN_8x8_R50", "i3d", 5, 74.0, 91.1),
+        _mmaction2_c2d(
+            "c2d_r50-in1k-pre_8xb32-8x8x1-100e_kinetics400-rgb",
+            "20221027-3ca304fa",
+            8,
+            8,
+            73.89,
+            91.21,
+        ),
+        _mmaction2_c2d(
+            "c2d_r50-in1k-pre_8xb32-16x4x1-100e_kinetics400-rgb",
+            "20221027-5f382a43",
+            16,
+            4,
+            74.97,
+            91.91,
+        ),
+    )
+}
 
 KINETICS400 = "kinetics400"
 
@@ -297,7 +277,8 @@ def find_preset(
         tuple(stem_temporal_strides),
         temporal_pool,
     )
-    for preset in _PRESETS if weights == KINETICS400 else (PRESETS[weights],):
+    named = PRESETS.values() if weights == KINETICS400 else (PRESETS[weights],)
+    for preset in named:
         own = preset.architecture
         if wanted == (
             own["depth"],

@@ -2,9 +2,7 @@
 
 import dataclasses
 import hashlib
-import http.server
 import pickle
-import threading
 
 import keras
 import numpy as np
@@ -18,43 +16,12 @@ from keras_nonlocal.weights import (
     load_preset,
 )
 from tests.weights import released_names as names
-
-
-class Site:
-    """A web server whose pages a test sets: path → (status, announced, body)."""
-
-    def __init__(self):
-        self.pages = {}
-        self.requests = []
-        site = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                site.requests.append(self.path)
-                status, announced, body = site.pages[self.path]
-                self.send_response(status)
-                if announced is not None:
-                    self.send_header("Content-Length", str(announced))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def close(self):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+from tests.weights.loopback_site import LoopbackSite
 
 
 @pytest.fixture
 def site():
-    site = Site()
+    site = LoopbackSite()
     yield site
     site.close()
 
