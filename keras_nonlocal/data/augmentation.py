@@ -12,8 +12,7 @@ from keras_nonlocal.data.arguments import check_choice
 class AugmentClips(keras.layers.Layer):
     """Applies a layer for images to clips, alike to all frames of a clip.
 
-    The frames of a clip are laid side by side in one picture, so that the layer draws
-    its random numbers once per clip:
+    The layer draws its random numbers once per clip:
 
     - `frames="channels"` lays them behind one another, as further channels, for layers
       that move or mix pixels and treat all channels alike: `keras.layers.MixUp`,
@@ -21,13 +20,18 @@ class AugmentClips(keras.layers.Layer):
     - `frames="height"` lays them below one another, for layers that change the
       colour of each pixel: `keras.layers.RandomColorJitter`, `RandomBrightness`,
       `RandomHue`, …
+    - `frames="each"` hands them to the layer one after the other with what it drew for
+      the first, for layers that do both or look at the whole picture:
+      `keras.layers.RandAugment`, `AugMix`, `RandomGaussianBlur`. `RandAugment` draws
+      the same operations for all clips of a batch: apply it before batching, to
+      batches of one clip, if they are to differ.
 
     Inside `tf.data.Dataset.map` it needs Keras's TensorFlow backend; in a model it
     works on all backends.
 
     Args:
         layer: A layer for images of shape `(batch, height, width, channels)`.
-        frames: `"channels"` or `"height"`.
+        frames: `"channels"`, `"height"` or `"each"`.
 
     Call arguments:
         inputs: Clips, or a dictionary with the clips under `"images"` and one-hot
@@ -48,20 +52,35 @@ class AugmentClips(keras.layers.Layer):
     >>> mixed = mix_up({"images": clips, "labels": np.eye(2)}, training=True)
     >>> mixed["images"].shape
     TensorShape([2, 8, 32, 32, 3])
+    >>> augment = AugmentClips(keras.layers.RandAugment(seed=1), "each")
+    >>> train = train.map(lambda x, y: (augment(x, training=True), y))  # doctest: +SKIP
     """
 
     def __init__(
         self,
         layer: keras.layers.Layer,
-        frames: Literal["channels", "height"],
+        frames: Literal["channels", "height", "each"],
         **kwargs: Any,
     ) -> None:
-        check_choice("frames", frames, ("channels", "height"))
+        check_choice("frames", frames, ("channels", "height", "each"))
+        if frames == "each" and not hasattr(layer, "get_random_transformation"):
+            raise ValueError(
+                '`layer` must be a Keras image preprocessing layer if `frames="each"`. '
+                f"Received: layer={layer!r}"
+            )
         super().__init__(**kwargs)
         self.layer = layer
         self.frames = frames
 
+    def build(self, input_shape: Any) -> None:
+        clips = input_shape["images"] if isinstance(input_shape, dict) else input_shape
+        if self.frames == "each":
+            self.layer.build((clips[0], *clips[2:]))
+        self.built = True
+
     def call(self, inputs: Any, training: bool = True) -> Any:
+        if self.frames == "each":
+            return self._call_each(inputs, training)
         if not isinstance(inputs, dict):
             folded = self.layer(self._fold(inputs), training=training)
             return self._unfold(folded, inputs)
@@ -82,6 +101,27 @@ class AugmentClips(keras.layers.Layer):
     def from_config(cls, config: dict[str, Any]) -> "AugmentClips":
         layer = keras.saving.deserialize_keras_object(config.pop("layer"))
         return cls(layer=layer, **config)
+
+    def _call_each(self, inputs: Any, training: bool) -> Any:
+        if isinstance(inputs, dict):
+            clips = inputs["images"]
+            first = inputs | {"images": clips[:, 0]}
+        else:
+            clips, first = inputs, inputs[:, 0]
+        drawn = self.layer.get_random_transformation(first, training=training)
+        frames = [
+            self.layer.transform_images(clips[:, i], drawn, training=training)
+            for i in range(clips.shape[1])
+        ]
+        augmented = ops.stack(frames, axis=1)
+        if not isinstance(inputs, dict):
+            return augmented
+        outputs = inputs | {"images": augmented}
+        if "labels" in inputs:
+            outputs["labels"] = self.layer.transform_labels(
+                inputs["labels"], drawn, training=training
+            )
+        return outputs
 
     def _fold(self, clips: Any) -> Any:
         _, num_frames, height, width, channels = clips.shape
