@@ -32,11 +32,30 @@ def pairwise_weights(theta: Any, phi: Any, mode: str) -> Any:
     return ops.relu(theta + averaged(keys, phi))
 
 
+def pair_term(x: Any, projection: Any, w: Any) -> Any:
+    """`wᵀ projection(x)` without the projection, by multiplying the two kernels first.
+
+    Args:
+        x: `(batch, positions, channels)`.
+        projection: A `keras.layers.Dense` with d units.
+        w: Half of w_f, `(d, 1)`.
+
+    Returns:
+        `(batch, positions, 1)`.
+    """
+    x = widened(x)
+    w = ops.cast(w, x.dtype)
+    term = ops.matmul(x, ops.matmul(ops.cast(projection.kernel, x.dtype), w))
+    if projection.bias is None:
+        return term
+    return term + ops.matmul(ops.cast(projection.bias, x.dtype), w)
+
+
 def softmax_over_keys(logits: Any) -> Any:
     """Softmax over the last axis of `(batch, N, M)`."""
     if logits.shape[-1] == 1:
-        # The weight 1 and the gradient 0; `ops.softmax` takes a single key for a mistake
-        # and warns.
+        # The weight 1 and the gradient 0; `ops.softmax` takes a single key for a
+        # mistake and warns.
         return ops.exp(logits - logits)
     return ops.softmax(logits, axis=-1)
 
