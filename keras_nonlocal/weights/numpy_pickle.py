@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from keras_nonlocal.weights.errors import MalformedError
-from keras_nonlocal.weights.pickle_machine import (
+from keras_nonlocal.weights.pickle_machine import PickleMachine
+from keras_nonlocal.weights.pickle_values import (
     Buildable,
     Constructor,
-    PickleMachine,
     dictionary_key,
     text,
 )

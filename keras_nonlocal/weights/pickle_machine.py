@@ -14,37 +14,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras_nonlocal.weights.errors import MalformedError
+from keras_nonlocal.weights.pickle_values import (
+    Buildable,
+    Constructor,
+    Global,
+    dictionary_key,
+)
 
 MAX_OPERATIONS = 2_000_000
 MAX_INTEGER_BYTES = 1024
-MAX_NAME_BYTES = 4096
 
-# What a global of the file stands for: takes the arguments of the call that the file
-# asks for and returns plain data.
-Constructor = Callable[[tuple[Any, ...]], Any]
 PersistentLoad = Callable[[Any], Any]
 
-_SCALAR_KEYS = (str, int, float, bool, type(None))
 _QUOTED = re.compile(
     rb"""(['"])((?:[^\\\n]|\\(?:x[0-9a-fA-F]{2}|[0-7]{1,3}|[\\'"abfnrtv]))*+)\1""",
     re.DOTALL,
 )
-
-
-class Global:
-    """A name in the file that the table of constructors knows."""
-
-    def __init__(self, name: str, construct: Constructor) -> None:
-        self.name = name
-        self.construct = construct
-
-
-class Buildable:
-    """An object whose state follows in a `BUILD` operation."""
-
-    def build(self, state: Any) -> None:
-        """Takes the state."""
-        raise NotImplementedError
 
 
 class PickleMachine:
@@ -235,26 +220,6 @@ class PickleMachine:
     def _tuple(self, length: int) -> None:
         items = [self._pop() for _ in range(length)]
         self._push(tuple(reversed(items)))
-
-
-def dictionary_key(key: Any) -> Any:
-    """A checked key: scalars only, whose hash takes no time."""
-    if isinstance(key, memoryview):  # a string of Python 2
-        return text(key)
-    if not isinstance(key, _SCALAR_KEYS):
-        raise MalformedError(
-            f"The pickle uses a {type(key).__name__} as the key of a dict."
-        )
-    return key
-
-
-def text(value: Any) -> str:
-    """A string of the file, which Python 2 may have written as bytes."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, memoryview) and len(value) <= MAX_NAME_BYTES:
-        return str(value, "latin-1")
-    raise MalformedError("The pickle holds something else where a name belongs.")
 
 
 _Operation = Callable[[PickleMachine], object]

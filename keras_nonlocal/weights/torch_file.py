@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_nonlocal.weights.errors import MalformedError
 from keras_nonlocal.weights.numpy_pickle import PLAIN_CONSTRUCTORS, resolved
-from keras_nonlocal.weights.pickle_machine import PickleMachine, text
+from keras_nonlocal.weights.pickle_machine import PickleMachine
+from keras_nonlocal.weights.pickle_values import text
 from keras_nonlocal.weights.torch_tensors import (
     TORCH_CONSTRUCTORS,
     Storage,

@@ -13,7 +13,7 @@ from keras_nonlocal.weights.numpy_pickle import (
     NUMPY_CONSTRUCTORS,
     PLAIN_CONSTRUCTORS,
 )
-from keras_nonlocal.weights.pickle_machine import Constructor, Global, text
+from keras_nonlocal.weights.pickle_values import Constructor, Global, text
 
 _BFLOAT16 = "bfloat16"
 _ITEM_TYPES = {

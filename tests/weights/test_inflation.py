@@ -2,7 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nonlocal import NLResNet
+from keras_nonlocal import (
+    NLResNet,
+    NLResNet50,
+    NLResNet50C2D,
+    NLResNet101,
+    NLResNet101C2D,
+    NLResNet152,
+    NLResNet152C2D,
+)
 from keras_nonlocal.weights import inflate, load_imagenet
 from tests.weights.released_names import randomize
 
@@ -135,6 +143,86 @@ def test_video_to_video_copies_everything(small_network):
             keras.ops.convert_to_numpy(expected),
             rtol=1e-6,
         )
+
+
+OWN_NETWORKS = [
+    (NLResNet50, NLResNet50C2D),
+    pytest.param(NLResNet101, NLResNet101C2D, marks=pytest.mark.slow),
+    pytest.param(NLResNet152, NLResNet152C2D, marks=pytest.mark.slow),
+]
+
+
+def own_image_network(builder, seed=3, **options):
+    model = builder(
+        input_shape=(64, 64, 3),
+        classes=6,
+        classifier_activation=None,
+        width=4,
+        **options,
+    )
+    randomize(model, seed)
+    return model
+
+
+@pytest.mark.parametrize(("image_builder", "video_builder"), OWN_NETWORKS)
+def test_own_non_local_image_networks_are_inflated_with_their_blocks(
+    image_builder, video_builder
+):
+    image_model = own_image_network(image_builder, nonlocal_blocks=5)
+    video_model = video_builder(
+        input_shape=(4, 64, 64, 3), classes=6, classifier_activation=None, width=4
+    )
+    report = inflate(image_model, video_model)
+    assert report.left == ()
+    assert sum("_nl/" in name for name in report.loaded) == 5 * 12
+    image = 30 * np.random.default_rng(4).normal(size=(2, 64, 64, 3))
+    # Averages over the keys of all frames are those over the keys of one.
+    logits = video_model.predict_on_batch(repeated(image, 4))
+    expected = image_model.predict_on_batch(image)
+    assert relative_difference(logits, expected) < 1e-5
+    assert relative_difference(expected[0], expected[1]) > 1e-2
+
+
+def test_images_to_images_copies_what_both_have():
+    source = own_image_network(NLResNet50, nonlocal_blocks=0)
+    target = own_image_network(NLResNet50, seed=9, nonlocal_blocks=1)
+    report = inflate(source, target)
+    assert {name.partition("/")[0] for name in report.left} == {"conv4_block5_nl"}
+    target.get_layer("conv4_block5_nl").norm.gamma.assign(np.zeros(64))
+    target.get_layer("conv4_block5_nl").norm.beta.assign(np.zeros(64))
+    images = np.random.default_rng(5).normal(size=(2, 64, 64, 3))
+    logits = target.predict_on_batch(images)
+    assert relative_difference(logits, source.predict_on_batch(images)) < 1e-5
+    # Blocks that only the image network has would be lost.
+    with pytest.raises(ValueError, match="conv4_block5_nl is not in the video model"):
+        inflate(target, source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [101, 152])
+def test_deeper_networks_of_keras_applications(depth):
+    image_model = getattr(keras.applications, f"ResNet{depth}")(
+        weights=None, input_shape=(32, 32, 3), classifier_activation=None
+    )
+    rng = np.random.default_rng(depth)
+    for variable in image_model.weights:
+        if variable.name == "gamma" and "_3_bn" in variable.path:
+            variable.assign(rng.normal(0.0, 0.1, variable.shape))
+        elif variable.name in ("bias", "beta", "moving_mean"):
+            variable.assign(rng.normal(0.0, 0.05, variable.shape))
+    video_model = NLResNet(
+        depth,
+        "c2d",
+        input_shape=(4, 32, 32, 3),
+        classes=1000,
+        classifier_activation=None,
+        stride_in_1x1=True,
+    )
+    inflate(image_model, video_model)
+    image = rng.normal(size=(1, 32, 32, 3))
+    logits = video_model.predict_on_batch(repeated(image, 4))
+    expected = image_model.predict_on_batch(image)
+    assert relative_difference(logits, expected) < 1e-4
 
 
 def test_load_imagenet_takes_the_network_of_the_same_depth(monkeypatch, image_model):
