@@ -19,6 +19,7 @@ from keras_nonlocal.data.records import RecordReader, write_video_records
 from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.scanning import VideoFacts, scan_videos
 from keras_nonlocal.data.sources import VideoList, list_directory
+from keras_nonlocal.data.streamed import video_dataset_from_tfds
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "scan_videos",
     "video_dataset_from_directory",
     "video_dataset_from_list",
+    "video_dataset_from_tfds",
     "write_video_records",
 ]

@@ -18,6 +18,15 @@ def import_tensorflow() -> ModuleType:
     )
 
 
+def import_tensorflow_datasets() -> ModuleType:
+    """Returns TensorFlow Datasets, which stores and reads data sets."""
+    return _import(
+        "tensorflow_datasets",
+        "TensorFlow Datasets is needed to read from its builders: "
+        "`pip install tensorflow-datasets`.",
+    )
+
+
 def _import(name: str, message: str) -> ModuleType:
     try:
         return importlib.import_module(name)
