@@ -27,7 +27,7 @@ from motion_videos import MOTIONS, write_collection
 from plots import plot_confusion_matrix, plot_learning_curves
 
 import keras_nonlocal
-from keras_nonlocal.data import video_dataset_from_directory
+from keras_nonlocal.data import scan_videos, video_dataset_from_directory
 
 LIVE = sys.stdout.isatty()
 
@@ -39,7 +39,12 @@ def main() -> None:
     tf.get_logger().setLevel("ERROR")
     strategy = tf.distribute.MirroredStrategy()
     directory = options.data or write_videos(options)
-    train, test = read_videos(directory, options, strategy.num_replicas_in_sync)
+    try:
+        train, test = read_videos(directory, options, strategy.num_replicas_in_sync)
+    except ValueError as error:
+        sys.exit(f"quickstart.py: {error}")
+    if options.data:
+        check_videos([*train.file_paths, *test.file_paths])
     print(
         f"\n{len(train.file_paths)} videos to learn from, "
         f"{len(test.file_paths)} unseen ones to test.\n"
@@ -137,6 +142,16 @@ def read_videos(
     return video_dataset_from_directory(
         directory, validation_split=0.2, subset="both", **clips
     )
+
+
+def check_videos(paths: list[str]) -> None:
+    """Ends the program before the training if a video cannot be read."""
+    print(f"Checking {len(paths)} videos")
+    progress = keras.utils.Progbar(len(paths), unit_name="video", verbose=LIVE)
+    facts = scan_videos(paths, decode=False, progress=lambda _: progress.add(1))
+    broken = [f"{fact.path}: {fact.error}" for fact in facts if fact.error]
+    if broken:
+        sys.exit("quickstart.py: cannot read\n" + "\n".join(broken))
 
 
 @dataclass

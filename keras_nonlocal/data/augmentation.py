@@ -52,7 +52,8 @@ class AugmentClips(keras.layers.Layer):
     >>> mixed = mix_up({"images": clips, "labels": np.eye(2)}, training=True)
     >>> mixed["images"].shape
     TensorShape([2, 8, 32, 32, 3])
-    >>> augment = AugmentClips(keras.layers.RandAugment(seed=1), "each")
+    >>> augment = keras_nonlocal.data.AugmentClips(
+    ...     keras.layers.RandAugment(seed=1), "each")
     >>> train = train.map(lambda x, y: (augment(x, training=True), y))  # doctest: +SKIP
     """
 

@@ -9,11 +9,7 @@ import keras
 from keras import layers
 
 from keras_nonlocal.layers import NonLocalBlock
-from keras_nonlocal.layers.block_arguments import (
-    group_sizes,
-    pool_sizes,
-    position_sizes,
-)
+from keras_nonlocal.layers.position_groups import PositionGroups
 
 _CONVOLUTIONS = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
 
@@ -78,14 +74,13 @@ def _multiply_adds(layer: keras.layers.Layer) -> int:
 
 
 def _block_multiply_adds(block: NonLocalBlock) -> int:
-    sizes: Any = position_sizes(block.input.shape, block.data_format)
-    group: Any = group_sizes(sizes, block.scope, block.temporal_group_size)
-    pools = pool_sizes(block.pool_size, len(sizes) + 2, block.scope)
-    num_positions = math.prod(sizes)
-    keys_per_query = math.prod(
-        size // pool for size, pool in zip(group, pools, strict=True)
-    )
-    num_keys = num_positions // math.prod(group) * keys_per_query
+    positions: Any = tuple(_positions(block.input.shape, block.data_format))
+    groups = PositionGroups(block.scope, block.temporal_group_size, block.pool_size)
+    sizes: Any = groups.key_sizes(positions)
+    num_groups: Any = groups.count(positions)
+    num_positions = math.prod(positions)
+    keys_per_query = math.prod(sizes)
+    num_keys = num_groups * keys_per_query
     channels, width = block.out.kernel.shape[::-1]
     projections = 2 * num_positions + 2 * num_keys
     pair_products = 2 * num_positions * keys_per_query * width
