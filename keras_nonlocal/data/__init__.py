@@ -20,6 +20,7 @@ from keras_nonlocal.data.sampling import ClipSampler
 from keras_nonlocal.data.scanning import VideoFacts, scan_videos
 from keras_nonlocal.data.sources import VideoList, list_directory
 from keras_nonlocal.data.streamed import video_dataset_from_tfds
+from keras_nonlocal.data.tensorflow_io import TensorFlowIOReader
 from keras_nonlocal.data.transforms import Framing, FramingSampler
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "FramingSampler",
     "PyAVReader",
     "RecordReader",
+    "TensorFlowIOReader",
     "VideoError",
     "VideoFacts",
     "VideoList",
