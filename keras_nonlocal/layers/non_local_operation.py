@@ -137,8 +137,8 @@ def _check_shapes(theta: Any, phi: Any, g: Any, w_f: Any) -> None:
         )
     if w_f is not None and tuple(w_f) not in ((2 * theta[-1],), (2 * theta[-1], 1)):
         raise ValueError(
-            f"`w_f` must have the shape (2 * channels,) or (2 * channels, 1). Received: {shapes}, "
-            f"w_f.shape={tuple(w_f)}"
+            "`w_f` must have the shape (2 * channels,) or (2 * channels, 1). "
+            f"Received: {shapes}, w_f.shape={tuple(w_f)}"
         )
 
 

@@ -47,14 +47,16 @@ def weighted_sum(
         route: One of `ROUTES[mode]`.
 
     Returns:
-        `(batch, N, d_g)`, in float32 if the arguments are narrower; the fused route,
-        which only adds in float32, keeps their dtype.
+        `(batch, N, d_g)`, in float32 if the arguments are narrower. The kernels of the
+        fused route keep the dtype and add in float32, except TensorFlow's.
     """
     if route == "auto":
         route = choose_route(mode, theta.shape, phi.shape, g.shape[-1])
-    if route == "fused":
+    if route == "fused" and keras.backend.backend() != "tensorflow":
         return _fused(theta, phi, g, scale)
     theta, phi, g = widened(theta), widened(phi), widened(g)
+    if route == "fused":
+        return _fused(theta, phi, g, scale)
     if scale != 1:
         theta = theta * scale
     if route == "chunked":

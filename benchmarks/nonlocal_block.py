@@ -1,0 +1,347 @@
+"""Time and peak memory of the non-local block, forward and backward, over N.
+
+Every row is measured in a fresh process: the block's forward pass in training mode and
+the gradients with respect to its input and its weights. "Extra memory" is the peak of
+the process (of the GPU's allocator, where there is a GPU) above what it holds before the
+first step: activations, gradients and workspace, not the input and the weights. It
+includes what is needed to compile the step.
+
+    KERAS_BACKEND=tensorflow python benchmarks/nonlocal_block.py
+    KERAS_BACKEND=jax python benchmarks/nonlocal_block.py --modes dot_product
+    python benchmarks/nonlocal_block.py --peer ~/SlowFast    # PySlowFast's block, torch
+
+Clips are `frames × side × side` positions, φ and g see them pooled by `--pool`.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
+ROUTES = {
+    "gaussian": ("auto", "naive"),
+    "embedded_gaussian": ("auto", "naive"),
+    "dot_product": ("auto", "naive"),
+    "concatenation": ("auto", "naive"),
+}
+ALL_ROUTES = {
+    "gaussian": ("auto", "naive", "chunked", "fused"),
+    "embedded_gaussian": ("auto", "naive", "chunked", "fused"),
+    "dot_product": ("auto", "naive", "associative"),
+    "concatenation": ("auto", "naive", "sorted"),
+}
+PEER_MODES = {"embedded_gaussian": "softmax", "dot_product": "dot_product"}
+STEPS_BEFORE_TIMING = 1
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.case is not None:
+        print(json.dumps(measure(json.loads(arguments.case))))
+        return
+    print(describe(arguments))
+    print(HEADER)
+    for case in cases(arguments):
+        print(row(case, run_in_fresh_process(case)), flush=True)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
+    parser.add_argument(
+        "--all-routes",
+        action="store_true",
+        help="every route of a mode, not only 'auto' and 'naive'",
+    )
+    parser.add_argument("--frames", nargs="+", type=int, default=[1, 2, 4, 8, 16])
+    parser.add_argument("--side", type=int, default=28)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--channels", type=int, default=512)
+    parser.add_argument("--pool", type=int, default=2, help="spatial; 1 is none")
+    parser.add_argument("--dtype", default="float32", help="a Keras dtype policy")
+    parser.add_argument("--jit", action="store_true", help="XLA with TensorFlow")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--peer", metavar="PATH", help="a checkout of PySlowFast, measured in torch"
+    )
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def cases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """One dict per row of the table."""
+    shared = {
+        name: getattr(arguments, name)
+        for name in ("side", "batch", "channels", "pool", "dtype", "jit", "repeats")
+    }
+    routes = ALL_ROUTES if arguments.all_routes else ROUTES
+    rows = []
+    for mode in arguments.modes:
+        for frames in arguments.frames:
+            case = {**shared, "mode": mode, "frames": frames, "peer": None}
+            rows += [{**case, "route": route} for route in routes[mode]]
+            if arguments.peer and mode in PEER_MODES:
+                peer = str(Path(arguments.peer).expanduser())
+                rows.append({**case, "route": "PySlowFast", "peer": peer})
+    return rows
+
+
+HEADER = """
+| mode | route | N | M | time, s | CPU time, s | extra memory, MB |
+|---|---|---|---|---|---|---|"""
+
+
+def describe(arguments: argparse.Namespace) -> str:
+    return (
+        f"backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}, {arguments.dtype}"
+        f"{', XLA' if arguments.jit else ''}, {os.cpu_count()} CPU cores, batch "
+        f"{arguments.batch}, {arguments.channels} channels, bottleneck "
+        f"{arguments.channels // 2}; the least of {arguments.repeats} steps"
+    )
+
+
+def row(case: dict[str, Any], result: dict[str, Any]) -> str:
+    if "error" in result:
+        numbers = f"failed: {result['error']} | |"
+    else:
+        numbers = (
+            f"{result['seconds']:.3f} | {result['cpu_seconds']:.3f} | "
+            f"{result['extra_bytes'] / 1e6:.0f}"
+        )
+    queries = case["frames"] * case["side"] ** 2
+    keys = case["frames"] * (case["side"] // case["pool"]) ** 2
+    return f"| {case['mode']} | {case['route']} | {queries} | {keys} | {numbers} |"
+
+
+def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    if case["peer"]:
+        environment["KERAS_BACKEND"] = "torch"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        return {"error": lines[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(case: dict[str, Any]) -> dict[str, Any]:
+    """Runs in the fresh process."""
+    # Libraries are loaded and threads started before the memory is looked at.
+    small = {**case, "frames": 1, "side": 2 * case["pool"]}
+    make_step(small)()
+    step = make_step(case)
+    memory = MemoryMeter()
+    for _ in range(STEPS_BEFORE_TIMING):
+        step()
+    seconds, cpu_seconds = [], []
+    for _ in range(case["repeats"]):
+        start, cpu_start = time.perf_counter(), time.process_time()
+        step()
+        seconds.append(time.perf_counter() - start)
+        cpu_seconds.append(time.process_time() - cpu_start)
+    return {
+        "seconds": min(seconds),
+        "median_seconds": statistics.median(seconds),
+        "cpu_seconds": min(cpu_seconds),
+        "extra_bytes": memory.extra_bytes(),
+    }
+
+
+def make_step(case: dict[str, Any]) -> Callable[[], None]:
+    """A function that does one step and waits for it."""
+    if case["peer"]:
+        return peer_step(case)
+    import keras
+
+    from keras_nonlocal.layers import NonLocalBlock
+
+    block = NonLocalBlock(
+        mode=case["mode"],
+        route=case["route"],
+        pool_size=case["pool"],
+        dtype=case["dtype"],
+        data_format="channels_last",
+    )
+    shape = (
+        case["batch"],
+        case["frames"],
+        case["side"],
+        case["side"],
+        case["channels"],
+    )
+    x, upstream = (keras.random.normal(shape, seed=seed) for seed in (0, 1))
+    block.build(shape)
+    backend = keras.backend.backend()
+    return STEPS[backend](block, x, upstream, case["jit"])
+
+
+def tensorflow_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[], None]:
+    import tensorflow as tf
+
+    @tf.function(jit_compile=jit)
+    def gradients(x: Any, upstream: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            z = tf.cast(block(x, training=True), x.dtype)
+        sources = [x, *(v.value for v in block.trainable_variables)]
+        return tape.gradient(z, sources, upstream)
+
+    def step() -> None:
+        gradients(x, upstream)[0][0, 0, 0, 0, 0].numpy()
+
+    return step
+
+
+def jax_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[], None]:
+    import jax
+
+    trainable = [v.value for v in block.trainable_variables]
+    others = [v.value for v in block.non_trainable_variables]
+
+    @jax.jit
+    def gradients(trainable: Any, others: Any, x: Any, upstream: Any) -> Any:
+        def forward(trainable: Any, x: Any) -> Any:
+            z, state = block.stateless_call(trainable, others, x, training=True)
+            return z.astype(x.dtype), state
+
+        _, pull_back, state = jax.vjp(forward, trainable, x, has_aux=True)
+        return pull_back(upstream), state
+
+    def step() -> None:
+        jax.block_until_ready(gradients(trainable, others, x, upstream))
+
+    return step
+
+
+def torch_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[], None]:
+    import torch
+
+    x.requires_grad_()
+
+    def step() -> None:
+        x.grad = None
+        block.zero_grad(set_to_none=True)
+        block(x, training=True).to(x.dtype).backward(upstream)
+        if x.is_cuda:
+            torch.cuda.synchronize()
+
+    return step
+
+
+STEPS = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}
+
+
+def peer_step(case: dict[str, Any]) -> Callable[[], None]:
+    """The same step with PySlowFast's `Nonlocal` module."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    path = Path(case["peer"]) / "slowfast" / "models" / "nonlocal_helper.py"
+    spec = importlib.util.spec_from_file_location("nonlocal_helper", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"--peer has no {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    block = module.Nonlocal(
+        case["channels"],
+        case["channels"] // 2,
+        pool_size=[1, case["pool"], case["pool"]],
+        instantiation=PEER_MODES[case["mode"]],
+    ).to(device)
+    shape = (
+        case["batch"],
+        case["channels"],
+        case["frames"],
+        case["side"],
+        case["side"],
+    )
+    x = torch.randn(shape, device=device, requires_grad=True)
+    upstream = torch.randn(shape, device=device)
+    half = {"mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}
+    dtype = half.get(case["dtype"])
+
+    def step() -> None:
+        x.grad = None
+        block.zero_grad(set_to_none=True)
+        with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
+            z = block(x)
+        z.backward(upstream)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+class MemoryMeter:
+    """Peak memory from now on: of the GPU where there is one, else of the process."""
+
+    def __init__(self) -> None:
+        self._gpu_peak = gpu_peak_reader()
+        if self._gpu_peak is None:
+            reset_peak_of_process()
+            self._start = peak_of_process()
+
+    def extra_bytes(self) -> int:
+        if self._gpu_peak is not None:
+            return self._gpu_peak()
+        return peak_of_process() - self._start
+
+
+def reset_peak_of_process() -> None:
+    """Linux lets a process forget its peak; elsewhere the peak since its start counts."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def peak_of_process() -> int:
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(s for s in status.read_text().splitlines() if "VmHWM" in s)
+        return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def gpu_peak_reader() -> Callable[[], int] | None:
+    """A function for the bytes that the GPU's allocator has peaked at since now."""
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        start = torch.cuda.memory_allocated()
+        return lambda: torch.cuda.max_memory_allocated() - start
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        if device.platform != "gpu":
+            return None
+        start = device.memory_stats()["bytes_in_use"]
+        return lambda: device.memory_stats()["peak_bytes_in_use"] - start
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            return None
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        start = tf.config.experimental.get_memory_info("GPU:0")["current"]
+        return lambda: tf.config.experimental.get_memory_info("GPU:0")["peak"] - start
+    return None
+
+
+if __name__ == "__main__":
+    main()
