@@ -40,6 +40,7 @@ def test_docstring(example, tmp_path, monkeypatch):
     assert not runner.failures, "".join(report)
 
 
+@pytest.mark.slow
 def test_readme(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for part in ("train", "test"):
