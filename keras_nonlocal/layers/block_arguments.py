@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from keras_nonlocal.layers.position_groups import PositionGroups
-
 NORMALIZATIONS = ("batch", "frozen_batch", None)
 DATA_FORMATS = ("channels_last", "channels_first", None)
 # Arguments that are saved as they are.
@@ -111,17 +109,3 @@ def position_sizes(
     """Sizes of the position axes of `(batch, …)`."""
     sizes = input_shape[1:-1] if data_format == "channels_last" else input_shape[2:]
     return tuple(sizes)
-
-
-def group_sizes(
-    positions: tuple[int | None, ...], scope: str, temporal_group_size: int | None
-) -> tuple[int | None, ...]:
-    """Sizes of the axes of one group."""
-    return PositionGroups(scope, temporal_group_size, None).sizes(positions)
-
-
-def pool_sizes(
-    pool_size: int | tuple[int, ...] | None, rank: int, scope: str
-) -> tuple[int, ...]:
-    """One pool size for each axis of a group."""
-    return PositionGroups(scope, None, pool_size).pools(rank - 2)
