@@ -2,7 +2,7 @@
 
 Every row is measured in a fresh process: the block's forward pass in training mode and
 the gradients with respect to its input and its weights. "Extra memory" is the peak of
-the process (of the GPU's allocator, where there is a GPU) above what it holds before the
+the process (of the GPU's allocator, where there is one) above what it holds before the
 first step: activations, gradients and workspace, not the input and the weights. It
 includes what is needed to compile the step.
 
@@ -14,6 +14,7 @@ Clips are `frames × side × side` positions, φ and g see them pooled by `--poo
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -300,11 +301,9 @@ class MemoryMeter:
 
 
 def reset_peak_of_process() -> None:
-    """Linux lets a process forget its peak; elsewhere the peak since its start counts."""
-    try:
+    """Linux lets a process forget its peak; elsewhere that since its start counts."""
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def peak_of_process() -> int:
