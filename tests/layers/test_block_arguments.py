@@ -107,7 +107,7 @@ def test_construction(options, start, received):
 
 
 def test_momentum_of_another_type():
-    with pytest.raises(TypeError, match="`momentum` must be a number. Rec.*='0.9'"):
+    with pytest.raises(TypeError, match=r"`momentum` must be a number.*'0.9'"):
         NonLocalBlock(momentum="0.9")
 
 
