@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keras_nonlocal import data as data
     from keras_nonlocal import layers as layers
     from keras_nonlocal import models as models
+    from keras_nonlocal import training as training
     from keras_nonlocal import weights as weights
     from keras_nonlocal.inference import predict_video as predict_video
     from keras_nonlocal.models import NLResNet as NLResNet
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import decode_predictions as decode_predictions
     from keras_nonlocal.models import preprocess_input as preprocess_input
 
-_SUBMODULES = ("data", "layers", "models", "weights")
+_SUBMODULES = ("data", "layers", "models", "training", "weights")
 
 # Public name -> the module it is taken from.
 _MODULE_OF = {"predict_video": "keras_nonlocal.inference"} | dict.fromkeys(

@@ -84,11 +84,12 @@ ARROWS = {
     "weights": {"architectures", "layers"},
     "models": {"architectures", "layers", "weights"},
     "data": set(),
+    "training": {"architectures", "layers", "data", "models"},
     "inference": {"data", "models"},
     "cli": {"architectures", "models", "weights"},
     "__main__": {"cli"},
 }
-TENSORFLOW_ROOMS = {"data"}
+TENSORFLOW_ROOMS = {"data", "training"}
 
 
 def imports_of(path: Path) -> set[str]:

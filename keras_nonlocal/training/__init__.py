@@ -1,0 +1,40 @@
+"""Training with `compile` and `fit`: recipes, checkpoints, metrics, logs."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_nonlocal.training.recipes import gradient_l2 as gradient_l2
+    from keras_nonlocal.training.recipes import nesterov_sgd as nesterov_sgd
+    from keras_nonlocal.training.recipes import (
+        scaled_learning_rate as scaled_learning_rate,
+    )
+    from keras_nonlocal.training.recipes import step_schedule as step_schedule
+    from keras_nonlocal.training.recipes import (
+        warmup_cosine_schedule as warmup_cosine_schedule,
+    )
+
+# Public name -> the module it is taken from: names load what they need, when they are
+# used, since some need TensorFlow.
+_MODULE_OF = {
+    "gradient_l2": "recipes",
+    "nesterov_sgd": "recipes",
+    "scaled_learning_rate": "recipes",
+    "step_schedule": "recipes",
+    "warmup_cosine_schedule": "recipes",
+}
+
+__all__ = [*_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+        value = getattr(module, name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
