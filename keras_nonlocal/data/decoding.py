@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_nonlocal.data import files
 from keras_nonlocal.data._requirements import import_av
-from keras_nonlocal.data.pictures import PictureConverter
+from keras_nonlocal.data.pictures import CropCollector, PictureConverter
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
 from keras_nonlocal.data.transforms import Framing
 
@@ -103,16 +103,16 @@ class PyAVReader:
             TimelineChangedError: If the file holds other frames than its packets
                 announce; `times` is right afterwards.
         """
-        wanted, places = np.unique(indices, return_inverse=True)
-        targets = {int(self._timestamps[i]): row for row, i in enumerate(wanted)}
-        crops = np.empty(0, np.uint8)
-        for group in self._groups_by_key_frame(sorted(targets)):
+        collector = CropCollector(self._path, indices, framing)
+        timestamps = self._timestamps[collector.wanted].tolist()
+        rows = {timestamp: row for row, timestamp in enumerate(timestamps)}
+        for group in self._groups_by_key_frame(timestamps):
             for timestamp, frame in self._decode_group(group):
-                cut = self._crops(frame, framing)
-                if not crops.size:
-                    crops = np.empty((len(wanted), *cut.shape), np.uint8)
-                crops[targets[timestamp]] = cut
-        return crops[places.reshape(np.shape(indices))]
+                self._check_intact(frame)
+                aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
+                picture = self._converter.upright(frame, framing, aspect)
+                collector.put(rows[timestamp], picture)
+        return collector.crops()
 
     def _open(self) -> None:
         self._remote = None
@@ -266,11 +266,6 @@ class PyAVReader:
     def _reopen(self) -> None:
         self.close()
         self._open()
-
-    def _crops(self, frame: Any, framing: Framing) -> np.ndarray:
-        self._check_intact(frame)
-        aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
-        return framing.cut(self._converter.upright(frame, framing, aspect))
 
     def _check_intact(self, frame: Any) -> None:
         if frame.is_corrupt:

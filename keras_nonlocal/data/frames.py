@@ -12,7 +12,7 @@ import numpy as np
 from keras_nonlocal.data import files
 from keras_nonlocal.data._requirements import import_av
 from keras_nonlocal.data.arguments import check_positive_number
-from keras_nonlocal.data.pictures import PictureConverter
+from keras_nonlocal.data.pictures import CropCollector, PictureConverter
 from keras_nonlocal.data.readers import VideoError
 from keras_nonlocal.data.sources import PICTURE_EXTENSIONS
 from keras_nonlocal.data.transforms import Framing
@@ -65,15 +65,11 @@ class PictureReader(abc.ABC):
         Raises:
             VideoError: If a picture cannot be decoded.
         """
-        wanted, places = np.unique(indices, return_inverse=True)
-        crops = np.empty(0, np.uint8)
-        for row, index in enumerate(wanted):
-            upright = self._converter.upright(self._frame(int(index)), framing)
-            cut = framing.cut(upright)
-            if not crops.size:
-                crops = np.empty((len(wanted), *cut.shape), np.uint8)
-            crops[row] = cut
-        return crops[places.reshape(np.shape(indices))]
+        collector = CropCollector(self._path, indices, framing)
+        for row, index in enumerate(collector.wanted):
+            frame = self._frame(int(index))
+            collector.put(row, self._converter.upright(frame, framing))
+        return collector.crops()
 
     def _decoded(self, content: bytes, name: str) -> Any:
         """Decodes a JPEG or PNG; `name` says in errors which one."""

@@ -1,10 +1,11 @@
-"""Decoded frames to scaled RGB pictures."""
+"""Decoded frames to scaled RGB pictures, and those to the crops of a clip."""
 
 from typing import Any
 
 import numpy as np
 
 from keras_nonlocal.data._requirements import import_av
+from keras_nonlocal.data.readers import VideoError
 from keras_nonlocal.data.transforms import Framing
 
 
@@ -46,3 +47,53 @@ class PictureConverter:
         lines = np.frombuffer(plane, np.uint8)[: height * plane.line_size]
         picture = lines.reshape(height, plane.line_size)[:, : 3 * width]
         return picture.reshape(height, width, 3)
+
+
+class CropCollector:
+    """Gathers the crops of frames in one array, each at all places that want it.
+
+    Args:
+        path: What errors call the video.
+        indices: Places of the frames in the video, any shape and order.
+        framing: What is kept of each picture.
+    """
+
+    def __init__(self, path: str, indices: np.ndarray, framing: Framing) -> None:
+        self._path = path
+        self._shape = np.shape(indices)
+        self._framing = framing
+        self._crops: np.ndarray | None = None
+        self.wanted, rows = np.unique(indices, return_inverse=True)
+        by_row = np.argsort(rows, axis=None, kind="stable")
+        limits = np.searchsorted(rows.ravel()[by_row], np.arange(1, len(self.wanted)))
+        self._places = np.split(by_row, limits)
+
+    def put(self, row: int, picture: np.ndarray) -> None:
+        """Takes the picture of frame `wanted[row]`.
+
+        Args:
+            row: Which of the wanted frames.
+            picture: Shape `(scaled_height, scaled_width, 3)`.
+
+        Raises:
+            VideoError: If whole pictures are kept and this one has another size.
+        """
+        height, width = self._framing.crop_size or picture.shape[:2]
+        size = (len(self._framing.anchors), height, width, 3)
+        if self._crops is None:
+            self._crops = np.empty((np.prod(self._shape, dtype=int), *size), np.uint8)
+        if self._crops.shape[1:] != size:
+            raise VideoError(self._path, "its pictures change their shape")
+        first, *others = self._places[row]
+        self._framing.cut(picture, self._crops[first])
+        for place in others:
+            self._crops[place] = self._crops[first]
+
+    def crops(self) -> np.ndarray:
+        """Returns RGB bytes.
+
+        The shape is `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
+        """
+        if self._crops is None:
+            return np.empty((*self._shape, 0), np.uint8)
+        return self._crops.reshape(*self._shape, *self._crops.shape[1:])

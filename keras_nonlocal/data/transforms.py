@@ -40,11 +40,13 @@ class Framing:
             max(round(width * scale), least_width),
         )
 
-    def cut(self, picture: np.ndarray) -> np.ndarray:
+    def cut(self, picture: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Returns the crops of a scaled picture.
 
         Args:
             picture: Shape `(scaled_height, scaled_width, 3)`.
+            out: Where to put them, an array of the shape that is returned. Defaults
+                to a new one.
 
         Returns:
             Shape `(num_crops, crop_height, crop_width, 3)`.
@@ -56,7 +58,7 @@ class Framing:
         free_width = picture.shape[1] - crop_width
         is_wide = picture.shape[1] >= picture.shape[0]
         shape = (len(self.anchors), crop_height, crop_width, 3)
-        crops = np.empty(shape, picture.dtype)
+        crops = np.empty(shape, picture.dtype) if out is None else out
         for crop, (short, long) in zip(crops, self.anchors, strict=True):
             top = round(free_height * (short if is_wide else long))
             left = round(free_width * (long if is_wide else short))
