@@ -86,7 +86,7 @@ ARROWS = {
     "data": set(),
     "training": {"architectures", "layers", "data", "models"},
     "inference": {"data", "models"},
-    "cli": {"architectures", "models", "weights"},
+    "cli": {"architectures", "data", "models", "weights"},
     "__main__": {"cli"},
 }
 TENSORFLOW_ROOMS = {"data", "training"}

@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from keras_nonlocal.cli import convert, info, summary
+from keras_nonlocal.cli import convert, info, scan, summary
 
-_COMMANDS = (summary, convert, info)
+_COMMANDS = (summary, convert, info, scan)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,14 +17,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the command. Defaults to that of the process.
 
     Returns:
-        The exit code: 0; 1 where a comparison came out negative; 2 where the arguments
-        or the files they name do not fit.
+        The exit code: 0; 1 where a comparison or a check came out negative; 2 where the
+        arguments, the files they name or what is installed do not fit.
     """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)
         return 2
 

@@ -35,7 +35,8 @@ class PyAVReader:
 
     def __init__(self, path: str) -> None:
         self._av = import_av()
-        self._errors = (self._av.FFmpegError, OSError)
+        # PyAV raises an IndexError at packets of a stream that was not announced.
+        self._errors = (self._av.FFmpegError, OSError, IndexError)
         self._path = path
         self._is_counted = False
         self._converter = PictureConverter()
@@ -85,8 +86,8 @@ class PyAVReader:
             VideoError: If one is missing or damaged.
         """
         for group in self._groups_by_key_frame(self._timestamps.tolist()):
-            for _, frame in self._decode_group(group):
-                self._check_intact(frame)
+            for timestamp, frame in self._decode_group(group):
+                self._check_intact(timestamp, frame)
 
     def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
         """Decodes, scales and crops frames.
@@ -108,7 +109,7 @@ class PyAVReader:
         rows = {timestamp: row for row, timestamp in enumerate(timestamps)}
         for group in self._groups_by_key_frame(timestamps):
             for timestamp, frame in self._decode_group(group):
-                self._check_intact(frame)
+                self._check_intact(timestamp, frame)
                 aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
                 picture = self._converter.upright(frame, framing, aspect)
                 collector.put(rows[timestamp], picture)
@@ -119,7 +120,10 @@ class PyAVReader:
         try:
             if files.is_remote(self._path):
                 self._remote = files.open_bytes(self._path)
-            self._container = self._av.open(self._remote or self._path)
+            # Titles are not always UTF-8, whatever the format demands.
+            self._container = self._av.open(
+                self._remote or self._path, metadata_errors="replace"
+            )
         except self._errors as error:
             if self._remote is not None:
                 self._remote.close()
@@ -228,8 +232,7 @@ class PyAVReader:
         known = self._timestamps
         self._decode_timeline()
         if np.array_equal(known, self._timestamps):
-            time = min(missing) * self._tick
-            raise VideoError(self._path, f"its frame at {time:.3f} s cannot be decoded")
+            raise self._frame_error(min(missing), "cannot be decoded")
         raise TimelineChangedError(self._path)
 
     def _decode_sparsely(self, targets: list[int]) -> Iterator[tuple[int, Any]]:
@@ -267,9 +270,15 @@ class PyAVReader:
         self.close()
         self._open()
 
-    def _check_intact(self, frame: Any) -> None:
+    def _check_intact(self, timestamp: int, frame: Any) -> None:
         if frame.is_corrupt:
-            raise VideoError(self._path, f"its frame at {frame.time:.3f} s is damaged")
+            raise self._frame_error(timestamp, "is damaged")
+
+    def _frame_error(self, timestamp: int, what: str) -> VideoError:
+        time = timestamp * self._tick
+        return VideoError(self._path, f"its frame at {time:.3f} s {what}")
 
     def _error(self, error: Exception) -> VideoError:
+        if isinstance(error, IndexError):
+            return VideoError(self._path, "it has a stream that it does not announce")
         return VideoError(self._path, getattr(error, "strerror", None) or str(error))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields
 
+from keras_nonlocal.data.arguments import check_positive_integer
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
 
@@ -57,6 +58,8 @@ def scan_videos(
     Returns:
         The facts, in the order of `paths`.
     """
+    if num_threads is not None:
+        check_positive_integer("num_threads", num_threads)
     names = [os.fspath(path) for path in paths]
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
         found = pool.map(lambda name: _scan(name, decode), names)

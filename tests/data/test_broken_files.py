@@ -1,14 +1,14 @@
 """Files that go wrong say so in one sentence; unusual ones are read."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from keras_nonlocal.data import Framing, PyAVReader, VideoError
+from keras_nonlocal.data import Framing, PyAVReader, VideoError, scan_videos
 from tests.data.videos import moving_pictures, write_video
 
 FRAMES = moving_pictures(61, 48, 64)
@@ -60,6 +60,20 @@ def of_no_duration(path: Path) -> None:
     write_video(path, FRAMES[:5], rate=90000)
 
 
+def unannounced_stream(path: Path) -> None:
+    """Writes an MPEG transport stream; a late packet has a number of its own."""
+    whole = write_video(path.with_suffix(".ts"), FRAMES, gop=5)
+    content = bytearray(Path(whole).read_bytes())
+    begins = [
+        place
+        for place in range(0, len(content), 188)
+        # A picture begins in stream 0x100.
+        if content[place + 1 : place + 3] == b"\x41\x00"
+    ]
+    content[begins[-5] + 1 : begins[-5] + 3] = b"\x41\xa0"
+    path.write_bytes(content)
+
+
 def unknown_codec(path: Path) -> None:
     path.write_bytes(complete(path).replace(b"avc1", b"zzzz"))
 
@@ -79,6 +93,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "sound_only": (sound_only, "it holds no video stream"),
     "no_key_frame": (without_first_packet, "no frames"),
     "no_duration": (of_no_duration, "no frames"),
+    "unannounced_stream": (unannounced_stream, "a stream that it does not announce"),
     "unknown_codec": (unknown_codec, "codec"),
     "directory": (Path.mkdir, "Is a directory"),
     "dangling_link": (dangling_link, "No such file"),
@@ -119,6 +134,64 @@ def test_cut_off_anywhere_gives_whole_frames_or_an_error(
     # that look ahead to it may differ.
     intact = max(len(part) - 4, 0)
     np.testing.assert_array_equal(part[:intact], whole[:intact])
+
+
+def test_damage_in_a_stream_without_times_is_told(tmp_path: Path) -> None:
+    path = Path(write_video(tmp_path / "v.h264", FRAMES, gop=20))
+    path.write_bytes(path.read_bytes()[:-200])
+    with (
+        pytest.raises(VideoError, match=r"its frame at \d+\.\d{3} s is damaged"),
+        PyAVReader(str(path)) as video,
+    ):
+        video.read(np.arange(len(video.times)), FRAMING)
+
+
+def mutations(content: bytes, rng: np.random.Generator) -> Iterator[bytes]:
+    """Yields the content cut off, with single bytes, a stretch and the head changed,
+    and with a stretch left out."""
+    size = len(content)
+    begin, length = (int(rng.integers(limit)) for limit in (size, 3000))
+    yield content[:begin]
+    for limit in (size, min(size, 2000)):
+        changed = bytearray(content)
+        for place in rng.integers(limit, size=5):
+            changed[place] = rng.integers(256)
+        yield bytes(changed)
+    end = min(begin + length, size)
+    yield content[:begin] + rng.bytes(end - begin) + content[end:]
+    yield content[:begin] + content[end:]
+
+
+@pytest.mark.parametrize("kind", ["avi", "flv", "h264", "mkv", "mov", "mp4", "ts"])
+def test_files_changed_at_random_are_read_or_refused(kind: str, tmp_path: Path) -> None:
+    whole = write_video(tmp_path / f"whole.{kind}", FRAMES, gop=20)
+    seed = int(np.random.default_rng().integers(2**32))
+    rng = np.random.default_rng(seed)
+    path = tmp_path / f"changed.{kind}"
+    for _ in range(4):
+        for content in mutations(Path(whole).read_bytes(), rng):
+            path.write_bytes(content)
+            (fact,) = scan_videos([path])
+            assert bool(fact.error) != bool(fact.num_frames), f"{seed=}, {fact}"
+
+
+def test_a_title_may_hold_any_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    title = b"a title of some length"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = title.decode()
+        stream = container.add_stream("libx264", rate=30)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for picture in FRAMES[:3]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert title in content
+    path.write_bytes(
+        content.replace(title, "Café à 5 heures moins 5".encode("latin-1")[:22])
+    )
+    with PyAVReader(str(path)) as video:
+        assert len(video.times) == 3
 
 
 def test_a_file_that_disappears_is_named(tmp_path: Path) -> None:
