@@ -12,10 +12,12 @@ from keras_nonlocal._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from keras_nonlocal import data as data
+    from keras_nonlocal import export as export
     from keras_nonlocal import layers as layers
     from keras_nonlocal import models as models
     from keras_nonlocal import training as training
     from keras_nonlocal import weights as weights
+    from keras_nonlocal.export import export_saved_model as export_saved_model
     from keras_nonlocal.inference import predict_video as predict_video
     from keras_nonlocal.models import NLResNet as NLResNet
     from keras_nonlocal.models import NLResNet50 as NLResNet50
@@ -36,10 +38,13 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import decode_predictions as decode_predictions
     from keras_nonlocal.models import preprocess_input as preprocess_input
 
-_SUBMODULES = ("data", "layers", "models", "training", "weights")
+_SUBMODULES = ("data", "export", "layers", "models", "training", "weights")
 
 # Public name -> the module it is taken from.
-_MODULE_OF = {"predict_video": "keras_nonlocal.inference"} | dict.fromkeys(
+_MODULE_OF = {
+    "export_saved_model": "keras_nonlocal.export",
+    "predict_video": "keras_nonlocal.inference",
+} | dict.fromkeys(
     (
         "NLResNet",
         "NLResNet50",

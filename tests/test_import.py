@@ -86,10 +86,11 @@ ARROWS = {
     "data": set(),
     "training": {"architectures", "layers", "data", "models"},
     "inference": {"data", "models"},
+    "export": {"data", "layers", "models"},
     "cli": {"architectures", "data", "models", "weights"},
     "__main__": {"cli"},
 }
-TENSORFLOW_ROOMS = {"data", "training"}
+TENSORFLOW_ROOMS = {"data", "export", "training"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -1,0 +1,52 @@
+"""ONNX and LiteRT files, written by Keras's own exporters."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_nonlocal.export.pixel_scoring import PixelScoring
+
+FILE_NAMES = {"onnx": "model.onnx", "litert": "model.tflite"}
+
+
+class _ScoringModel(keras.Model):
+    """Bytes of pixels in, scores out, as the model that Keras exports."""
+
+    def __init__(self, scoring: PixelScoring) -> None:
+        super().__init__()
+        self._inner = scoring.model
+        self._scoring = scoring
+
+    def call(self, clips: Any) -> Any:
+        """Scores `(batch, classes)` of clips."""
+        return self._scoring(clips)
+
+
+def write_portable(
+    folder: Path,
+    format: str,
+    scoring: PixelScoring,
+    class_names: Sequence[str] | None,
+) -> None:
+    """Fills a folder with one file for another runtime, and the labels.
+
+    Args:
+        folder: Where to write.
+        format: A key of `FILE_NAMES`.
+        scoring: The model.
+        class_names: Names of the classes, if known.
+    """
+    model = _ScoringModel(scoring)
+    clips = (None, *scoring.clips, 3)
+    model(keras.ops.zeros([size or 64 for size in clips], dtype="uint8"))
+    model.export(
+        str(folder / FILE_NAMES[format]),
+        format=format,
+        verbose=False,
+        input_signature=[keras.InputSpec(shape=clips, dtype="uint8", name="clips")],
+    )
+    if class_names is not None:
+        text = "".join(f"{name}\n" for name in class_names)
+        (folder / "labels.txt").write_text(text, "utf-8")

@@ -1,0 +1,42 @@
+"""The clips that a model takes."""
+
+from typing import Any, NamedTuple
+
+import keras
+
+
+class ClipShape(NamedTuple):
+    """Frames and pixels of a clip; `None` where a model takes any number."""
+
+    num_frames: int | None
+    height: int | None
+    width: int | None
+
+
+def clip_shape(model: keras.Model) -> ClipShape:
+    """Returns the shape of the clips of a model with one input.
+
+    Args:
+        model: Takes RGB clips `(batch, num_frames, height, width, 3)`, channels first
+            if that is Keras's image data format.
+
+    Raises:
+        ValueError: If the model takes something else.
+    """
+    shape: Any = getattr(model, "input_shape", None)
+    axis = 0 if keras.config.image_data_format() == "channels_first" else -1
+    positions = list(shape)[1:] if _is_one_shape(shape) else []
+    if len(positions) != 4 or positions.pop(axis) != 3 or shape[0] is not None:
+        raise ValueError(
+            "`model` must have one input, any number of clips of RGB pictures "
+            "(batch, num_frames, height, width, channels). "
+            f"Received: model={getattr(model, 'name', model)!r} with the input shape "
+            f"{shape}"
+        )
+    return ClipShape(*positions)
+
+
+def _is_one_shape(shape: object) -> bool:
+    return isinstance(shape, tuple) and not any(
+        isinstance(entry, tuple | list) for entry in shape
+    )
