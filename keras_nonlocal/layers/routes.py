@@ -23,7 +23,7 @@ ROUTES = {
 
 # Numbers of pairs (i, j), summed over the batch.
 _MAX_PAIRS_AT_ONCE = 2**24  # 64 MiB of float32.
-_PAIRS_IN_A_CHUNK = 2**21
+_PAIRS_IN_A_CHUNK = 2**22
 _MIN_PAIRS_TO_SORT = 2**19
 # A chunk of fewer rows leaves a matrix product too little to do.
 _MIN_ROWS_IN_A_CHUNK = 64
@@ -47,12 +47,12 @@ def weighted_sum(
         route: One of `ROUTES[mode]`.
 
     Returns:
-        `(batch, N, d_g)`, in float32 if the arguments are narrower. The kernels of the
-        fused route keep the dtype and add in float32, except TensorFlow's.
+        `(batch, N, d_g)`, in float32 if the arguments are narrower, or in their dtype
+        where the kernel of the fused route adds in float32 by itself.
     """
     if route == "auto":
         route = choose_route(mode, theta.shape, phi.shape, g.shape[-1])
-    if route == "fused" and keras.backend.backend() != "tensorflow":
+    if route == "fused" and _kernel_widens(theta.dtype):
         return _fused(theta, phi, g, scale)
     theta, phi, g = widened(theta), widened(phi), widened(g)
     if route == "fused":
@@ -120,6 +120,15 @@ def _rows_in_a_chunk(theta: Any, phi: Any) -> Any:
         return ops.minimum(rows, count)
     # Chunks of equal size leave the fewest rows to fill up with zeros.
     return -(-count // -(-count // rows))
+
+
+def _kernel_widens(dtype: Any) -> bool:
+    """Whether the backend's attention kernel itself adds up in float32."""
+    backend = keras.backend.backend()
+    # XLA has no product of float16 into float32 on CPUs.
+    if backend == "jax":
+        return keras.backend.standardize_dtype(dtype) != "float16"
+    return backend == "torch"
 
 
 def _fused(theta: Any, phi: Any, g: Any, scale: float) -> Any:

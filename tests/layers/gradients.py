@@ -44,18 +44,6 @@ def variable_name(variable):
     return variable.path.partition("/")[2]
 
 
-def lacks_compiled_float16_attention():
-    """Whether the backend's attention cannot be compiled for float16.
-
-    JAX asks for a product of float16 in float32, which XLA has not got on CPUs.
-    """
-    if keras.backend.backend() != "jax":
-        return False
-    import jax
-
-    return jax.default_backend() == "cpu"
-
-
 def as_numpy(tensor):
     """A NumPy array in float32, or in float64 if the tensor is."""
     if keras.backend.standardize_dtype(tensor.dtype) != "float64":

@@ -11,7 +11,6 @@ from keras_nonlocal.layers.routes import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     block_value_and_gradients,
-    lacks_compiled_float16_attention,
     value_and_gradients,
 )
 from tests.layers.random_blocks import random_block
@@ -21,12 +20,6 @@ MODES = tuple(ROUTES)
 MODE_ROUTES = [
     (mode, route) for mode in MODES for route in ROUTES[mode] if route != "auto"
 ]
-FLOAT16_ATTENTION = pytest.mark.xfail(
-    lacks_compiled_float16_attention(),
-    reason="the fused route does not compile for float16 with JAX on CPUs",
-    raises=ValueError,
-    strict=True,
-)
 
 # Input shape, scope, and a pool size that cuts off an edge where the scope has one.
 # Many groups have the same number of positions, so that a backend that compiles for
@@ -223,9 +216,7 @@ def test_channels_first(rng, mode, shape):
     ("policy", "tolerance"), [("mixed_float16", 1e-2), ("mixed_bfloat16", 8e-2)]
 )
 @pytest.mark.parametrize(("mode", "route"), MODE_ROUTES)
-def test_mixed_precision(request, rng, mode, route, policy, tolerance):
-    if (route, policy) == ("fused", "mixed_float16"):
-        request.applymarker(FLOAT16_ATTENTION)
+def test_mixed_precision(rng, mode, route, policy, tolerance):
     shape = (2, 4, 2, 2, 4)
     options = {"mode": mode, "pool_size": (1, 2, 1)}
     block, weights = random_block(

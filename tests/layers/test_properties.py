@@ -8,7 +8,6 @@ from keras_nonlocal.layers.routes import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     block_value_and_gradients,
-    lacks_compiled_float16_attention,
 )
 from tests.layers.random_blocks import random_block
 
@@ -16,12 +15,6 @@ MODES = tuple(ROUTES)
 MODE_ROUTES = [
     (mode, route) for mode in MODES for route in ROUTES[mode] if route != "auto"
 ]
-FLOAT16_ATTENTION = pytest.mark.xfail(
-    lacks_compiled_float16_attention(),
-    reason="the fused route does not compile for float16 with JAX on CPUs",
-    raises=ValueError,
-    strict=True,
-)
 VIDEO = (2, 4, 2, 3, 4)
 
 
@@ -215,11 +208,7 @@ def test_identity_can_be_left_by_training(rng, mode):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize(("mode", "route"), MODE_ROUTES)
-def test_large_activations_in_mixed_precision(
-    request, rng, mode, route, training, policy
-):
-    if (route, policy) == ("fused", "mixed_float16"):
-        request.applymarker(FLOAT16_ATTENTION)
+def test_large_activations_in_mixed_precision(rng, mode, route, training, policy):
     shape = (2, 24, 16)
     block = NonLocalBlock(
         mode=mode, route=route, dtype=policy, gamma_initializer="ones", momentum=0.0
