@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_nonlocal.training.checkpoints import fit_resumably as fit_resumably
     from keras_nonlocal.training.recipes import gradient_l2 as gradient_l2
     from keras_nonlocal.training.recipes import nesterov_sgd as nesterov_sgd
     from keras_nonlocal.training.recipes import (
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # Public name -> the module it is taken from: names load what they need, when they are
 # used, since some need TensorFlow.
 _MODULE_OF = {
+    "fit_resumably": "checkpoints",
     "gradient_l2": "recipes",
     "nesterov_sgd": "recipes",
     "scaled_learning_rate": "recipes",

@@ -1,0 +1,316 @@
+"""Training that survives being killed at any moment."""
+
+import math
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.states import (
+    Progress,
+    load_state,
+    read_progress,
+    save_state,
+)
+
+STATE_FILE = "state.npz"
+LAST_FILE = "last.weights.h5"
+BEST_FILE = "best.weights.h5"
+
+_OWN_ARGUMENTS = {"x", "y", "batch_size", "initial_epoch", "steps_per_epoch", "shuffle"}
+
+
+def fit_resumably(
+    model: keras.Model,
+    clips: Any,
+    directory: str | os.PathLike[str],
+    *,
+    epochs: int,
+    save_freq: int | Literal["epoch"] = "epoch",
+    monitor: str | None = None,
+    mode: Literal["min", "max"] = "min",
+    validation_data: Any = None,
+    callbacks: list[keras.callbacks.Callback] | None = None,
+    **fit_arguments: Any,
+) -> keras.callbacks.History:
+    """`model.fit` that goes on where a killed process stopped.
+
+    The same call after a `kill -9` at any moment ends in the same weights as one that
+    was never interrupted: model, optimizer, schedule, epoch, position in the clips of
+    the epoch, the seeds of dropout and what the metrics have added up are restored.
+    `directory` then holds
+
+    - `state.npz`, all of that after the last saved step;
+    - `last.weights.h5` and `best.weights.h5`, for `model.load_weights`, of the last
+      whole epoch and of the epoch with the best `monitor`.
+
+    Each is written beside the old one, flushed to the disk and put in its place in one
+    step. `keras.callbacks.BackupAndRestore` restarts an interrupted epoch from its
+    beginning, does not keep the seeds of dropout, and can be killed between the file
+    of the weights and that of the epoch. What other callbacks remember, such as the
+    patience of `EarlyStopping`, starts anew here as there.
+
+    Under a `tf.distribute` strategy all replicas' values are saved, by the chief
+    alone; the other workers must see the same `directory`. Their statistics of batch
+    normalisation become those of the chief.
+
+    Args:
+        model: A compiled model.
+        clips: Clips and labels, as a dataset of `keras_nonlocal.data` with a `seed`.
+            Other data are resumed at the beginning of an epoch only. If videos are
+            left out (`on_error="skip"`), an epoch resumed in its middle goes on a few
+            videos early.
+        directory: Folder of the files; made if it does not exist.
+        epochs: Number of the last epoch, counted from 1, as in `fit`.
+        save_freq: Batches between two saved states within an epoch; `"epoch"` saves
+            at the end of epochs only. Defaults to `"epoch"`.
+        monitor: The log that says which epoch is the best. Defaults to `"val_loss"`,
+            or `"loss"` without validation data.
+        mode: Whether the smallest or the largest value is the best. Defaults to
+            `"min"`.
+        validation_data: As in `fit`.
+        callbacks: As in `fit`. They run before a state is saved.
+        **fit_arguments: Further arguments of `fit`: `verbose`, `class_weight`,
+            `validation_steps`, `validation_freq`.
+
+    Returns:
+        The history of all epochs, those of earlier processes included.
+
+    Raises:
+        ValueError: If `directory` holds the checkpoint of another model, or an
+            argument has a value it cannot have.
+
+    Example:
+
+    >>> history = keras_nonlocal.training.fit_resumably(
+    ...     model, train, "run", epochs=100, save_freq=500
+    ... )  # doctest: +SKIP
+    """
+    if taken := _OWN_ARGUMENTS & fit_arguments.keys():
+        raise ValueError(
+            "`fit_arguments` must leave to this function what it sets itself. "
+            f"Received: {', '.join(sorted(taken))}"
+        )
+    checkpoints = TrainingCheckpoints(
+        directory,
+        clips,
+        save_freq=save_freq,
+        monitor=monitor,
+        mode=mode,
+        validation_data=validation_data,
+    )
+
+    def fit(part: Any, last_epoch: int) -> None:
+        model.fit(
+            part,
+            initial_epoch=checkpoints.progress.epoch,
+            epochs=last_epoch,
+            validation_data=validation_data,
+            callbacks=[*(callbacks or ()), checkpoints],
+            shuffle=False,
+            **fit_arguments,
+        )
+
+    progress = checkpoints.progress
+    if progress.batch:
+        rest = clips.resume(progress.epoch, progress.batch)
+        fit(rest, progress.epoch + 1)
+    stopped = checkpoints.progress.stopped
+    fit(clips, checkpoints.progress.epoch if stopped else epochs)
+    return _history(model, checkpoints.progress)
+
+
+class TrainingCheckpoints(keras.callbacks.Callback):
+    """Saves the state of a training, and restores it when `fit` begins.
+
+    `fit_resumably` uses it, and brings `fit` to the right batch.
+
+    Args:
+        directory: Folder of the files; made if it does not exist.
+        clips: The training data.
+        save_freq: Batches between two saved states, or `"epoch"`.
+        monitor: As in `fit_resumably`.
+        mode: `"min"` or `"max"`.
+        validation_data: The validation data.
+
+    Attributes:
+        progress: How far the training has come.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        clips: Any,
+        *,
+        save_freq: int | Literal["epoch"] = "epoch",
+        monitor: str | None = None,
+        mode: Literal["min", "max"] = "min",
+        validation_data: Any = None,
+    ) -> None:
+        super().__init__()
+        _check_save_freq(save_freq, clips)
+        if mode not in ("min", "max"):
+            raise ValueError(f'`mode` must be "min" or "max". Received: mode={mode!r}')
+        self._directory = Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._validation_data = validation_data
+        self._clips = clips
+        self._save_freq = save_freq
+        default = "loss" if validation_data is None else "val_loss"
+        self._monitor = default if monitor is None else monitor
+        self._sign = 1 if mode == "min" else -1
+        self.progress = read_progress(self._directory / STATE_FILE) or Progress()
+        self._is_restored = False
+        self._is_in_the_middle = self.progress.batch > 0
+        self._first_batch = 0
+        self._unaveraged: list[Any] | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._unaveraged is not None:
+            self.model.set_weights(self._unaveraged)
+            self._unaveraged = None
+        if self._is_restored:
+            return
+        self._writes = _is_chief(self.model)
+        _build_optimizer(self.model)
+        if (self._directory / STATE_FILE).exists():
+            load_state(self._directory / STATE_FILE, self.model)
+        else:
+            self._save()
+        self._is_restored = True
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        _begin_epoch(self._validation_data, epoch)
+        if not self._is_in_the_middle:
+            self._first_batch = 0
+            _begin_epoch(self._clips, epoch)
+            return
+        # `fit` has just reset the metrics, or has not made them yet.
+        _build_metrics(self.model, self._clips)
+        load_state(self._directory / STATE_FILE, self.model, metrics=True)
+        self._first_batch = self.progress.batch
+        self._is_in_the_middle = False
+
+    # Not at the end of a batch: with such a callback, `fit` waits for each step.
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        seen = self._first_batch + batch
+        if self._save_freq != "epoch" and seen - self.progress.batch >= self._save_freq:
+            self.progress.batch = seen
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        epoch_logs = {key: float(value) for key, value in (logs or {}).items()}
+        self.progress.epoch = epoch + 1
+        self.progress.batch = 0
+        self.progress.logs = [*self.progress.logs[:epoch], epoch_logs]
+        if not math.isfinite(epoch_logs.get("loss", 0.0)):
+            return
+        if self._is_best(epoch_logs):
+            self._save_weights(BEST_FILE)
+        self._save()
+        self._save_weights(LAST_FILE)
+        if self._first_batch and getattr(self.model.optimizer, "use_ema", False):
+            # The end of `fit`, here in the midst of a training, puts averages in.
+            self._unaveraged = self.model.get_weights()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.model.stop_training and not self.progress.stopped:
+            self.progress.stopped = True
+            self._save()
+
+    def _is_best(self, logs: dict[str, float]) -> bool:
+        if self._monitor not in logs:
+            if self._monitor.startswith("val_") and not any(
+                key.startswith("val_") for key in logs
+            ):
+                return False  # an epoch without validation
+            raise ValueError(
+                f"`monitor` must be one of the logs {sorted(logs)}. "
+                f"Received: monitor={self._monitor!r}"
+            )
+        value, best = logs[self._monitor], self.progress.best
+        is_best = best is None or self._sign * value < self._sign * best
+        if is_best:
+            self.progress.best = value
+        return is_best
+
+    def _save(self) -> None:
+        if self._writes:
+            save_state(self._directory / STATE_FILE, self.model, self.progress)
+
+    def _save_weights(self, name: str) -> None:
+        if self._writes:
+            with replacing(self._directory / name) as unfinished:
+                self.model.save_weights(unfinished)
+
+
+def _check_save_freq(save_freq: Any, clips: Any) -> None:
+    if save_freq == "epoch":
+        return
+    if isinstance(save_freq, bool) or not isinstance(save_freq, int) or save_freq < 1:
+        raise ValueError(
+            '`save_freq` must be "epoch" or a positive number of batches. '
+            f"Received: save_freq={save_freq!r}"
+        )
+    if not hasattr(clips, "resume"):
+        raise TypeError(
+            '`save_freq` must be "epoch" unless `clips` is a dataset of '
+            "keras_nonlocal.data, which can be resumed in the middle of an epoch. "
+            f"Received: save_freq={save_freq!r}, clips={clips!r}"
+        )
+
+
+def _begin_epoch(dataset: Any, epoch: int) -> None:
+    """Lets the next iteration be that of the epoch, as `ClipEpochs` does."""
+    if hasattr(dataset, "resume"):
+        dataset.resume(epoch)
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    if model.optimizer.built:
+        return
+    strategy = getattr(model, "distribute_strategy", None)
+    with nullcontext() if strategy is None else strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+
+
+def _build_metrics(model: keras.Model, clips: Any) -> None:
+    """Makes the variables of the metrics, which `fit` may leave to its first step."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        return  # there, `fit` has made them
+    label_spec = clips.element_spec[1]
+    labels = np.zeros((1, *label_spec.shape[1:]), label_spec.dtype.as_numpy_dtype)
+    scores = keras.tree.map_structure(
+        lambda output: keras.ops.zeros((1, *output.shape[1:])), model.output
+    )
+    model.compute_metrics(None, keras.ops.convert_to_tensor(labels), scores)
+    model.reset_metrics()
+
+
+def _is_chief(model: keras.Model) -> bool:
+    """Whether this process is the one of several workers that writes files."""
+    strategy = getattr(model, "distribute_strategy", None)
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "worker":
+        has_chief = "chief" in resolver.cluster_spec().jobs
+        return resolver.task_id == 0 and not has_chief
+    return resolver.task_type == "chief"
+
+
+def _history(model: keras.Model, progress: Progress) -> keras.callbacks.History:
+    history = keras.callbacks.History()
+    history.set_model(model)
+    history.on_train_begin()
+    for epoch, logs in enumerate(progress.logs):
+        history.on_epoch_end(epoch, logs)
+    model.history = history
+    return history

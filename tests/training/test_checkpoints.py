@@ -1,0 +1,347 @@
+"""Interrupted trainings end like uninterrupted ones."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal.training import fit_resumably
+from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.checkpoints import BEST_FILE, LAST_FILE, STATE_FILE
+from keras_nonlocal.training.states import (
+    Progress,
+    load_state,
+    read_progress,
+    save_state,
+)
+from tests.data.videos import moving_pictures, write_video
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the clips come from tf.data"
+)
+NUM_BATCHES = 4
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    for i in range(14):
+        folder = root / "ab"[i % 2]
+        folder.mkdir(exist_ok=True)
+        write_video(folder / f"{i}.mp4", moving_pictures(6, 24, 32, i))
+    return root
+
+
+class CrashError(Exception):
+    """Ends a process of these tests."""
+
+
+class CrashAt(keras.callbacks.Callback):
+    """Raises after a number of batches, or during the validation of an epoch."""
+
+    def __init__(self, batches=None, in_test_of_epoch=None):
+        super().__init__()
+        self.batches_left = batches
+        self.in_test_of_epoch = in_test_of_epoch
+        self.epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.batches_left is not None:
+            self.batches_left -= 1
+            if not self.batches_left:
+                raise CrashError
+
+    def on_test_begin(self, logs=None):
+        if self.epoch == self.in_test_of_epoch:
+            raise CrashError
+
+
+def training(videos, directory, callbacks=(), epochs=3, save_freq=1, **compiling):
+    """What a process does that is started by the same command again and again."""
+    from tests.training.interrupted_training import dataset, network
+
+    keras.utils.set_random_seed(7)
+    model = network()
+    if compiling:
+        model.compile(**compiling)
+    history = fit_resumably(
+        model,
+        dataset(videos),
+        directory,
+        epochs=epochs,
+        save_freq=save_freq,
+        validation_data=dataset(videos),
+        callbacks=[*callbacks],
+        verbose=0,
+    )
+    return model, history
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(videos, tmp_path_factory):
+    return training(videos, tmp_path_factory.mktemp("whole"))
+
+
+def assert_same(one, other):
+    (model, history), (expected, expected_history) = one, other
+    for section in ("variables", "metrics_variables"):
+        own, right = getattr(model, section), getattr(expected, section)
+        for a, b in zip(own, right, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy(), a.path)
+    own, right = model.optimizer.variables, expected.optimizer.variables
+    for a, b in zip(own, right, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), a.path)
+    assert history.epoch == expected_history.epoch
+    assert history.history == expected_history.history
+
+
+@pytest.mark.parametrize(
+    "save_freq",
+    [
+        pytest.param(1, marks=pytest.mark.slow),
+        3,
+        pytest.param("epoch", marks=pytest.mark.slow),
+    ],
+)
+def test_crashes_leave_no_trace(videos, uninterrupted, tmp_path, save_freq):
+    for crash in (
+        CrashAt(batches=2),
+        CrashAt(batches=NUM_BATCHES),
+        CrashAt(in_test_of_epoch=1),
+        CrashAt(batches=3),
+    ):
+        with pytest.raises(CrashError):
+            training(videos, tmp_path, [crash], save_freq=save_freq)
+    assert_same(training(videos, tmp_path, save_freq=save_freq), uninterrupted)
+
+
+def test_the_training_resumes_at_the_very_batch(videos, tmp_path):
+    with pytest.raises(CrashError):
+        training(videos, tmp_path, [CrashAt(batches=NUM_BATCHES + 3)])
+    progress = read_progress(tmp_path / STATE_FILE)
+    assert (progress.epoch, progress.batch) == (1, 2)
+    counted = CrashAt(batches=100)
+    training(videos, tmp_path, [counted])
+    assert 100 - counted.batches_left == 3 * NUM_BATCHES - (NUM_BATCHES + 2)
+
+
+def test_a_finished_training_is_not_repeated_and_can_go_on(
+    videos, uninterrupted, tmp_path
+):
+    training(videos, tmp_path, epochs=2)
+    counted = CrashAt(batches=100)
+    model, history = training(videos, tmp_path, [counted], epochs=2)
+    assert counted.batches_left == 100
+    assert history.epoch == [0, 1]
+    model.load_weights(tmp_path / LAST_FILE)
+    assert_same(training(videos, tmp_path, epochs=3), uninterrupted)
+
+
+def test_averaged_weights_come_at_the_end_alone(videos, tmp_path):
+    compiling = {
+        "loss": "sparse_categorical_crossentropy",
+        "jit_compile": False,
+    }
+
+    def averaging():
+        return keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.7)
+
+    whole = training(videos, tmp_path / "whole", optimizer=averaging(), **compiling)
+    with pytest.raises(CrashError):
+        training(
+            videos,
+            tmp_path / "parts",
+            [CrashAt(batches=2)],
+            optimizer=averaging(),
+            **compiling,
+        )
+    parts = training(videos, tmp_path / "parts", optimizer=averaging(), **compiling)
+    assert_same(parts, whole)
+
+
+def test_an_early_stop_is_remembered(videos, tmp_path):
+    class StopAfterFirst(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    _, history = training(videos, tmp_path, [StopAfterFirst()])
+    assert history.epoch == [0]
+    _, history = training(videos, tmp_path)
+    assert history.epoch == [0]
+
+
+def test_best_and_last_weights_are_those_of_their_epochs(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    # The targets move away: the first epoch is the best.
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+    seen = []
+
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(model.get_weights())
+            model.layers[0].bias.assign_add([10.0 if epoch else -0.5])
+
+    x, y = np.zeros((4, 1)), np.full((4, 1), -1.0)
+    fit_resumably(model, x_y(x, y), tmp_path, epochs=3, callbacks=[Spoil()], verbose=0)
+    assert model.history.history["loss"] == pytest.approx([1.0, 0.25, 110.25])
+    model.load_weights(tmp_path / BEST_FILE)
+    # Callbacks of the user come first: the weights are those after them.
+    assert model.layers[0].bias.numpy() == pytest.approx([9.5])
+    model.load_weights(tmp_path / LAST_FILE)
+    assert model.layers[0].bias.numpy() == pytest.approx([19.5])
+
+
+def x_y(x, y):
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(2)
+
+
+def test_a_broken_loss_is_not_saved(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=False)
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                model.layers[0].bias.assign([np.nan])
+
+    data = x_y(np.zeros((4, 1)), np.ones((4, 1)))
+    fit_resumably(model, data, tmp_path, epochs=2, callbacks=[Break()], verbose=0)
+    assert read_progress(tmp_path / STATE_FILE).epoch == 1
+    model.load_weights(tmp_path / LAST_FILE)
+    assert np.isfinite(model.layers[0].bias.numpy()).all()
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    path = tmp_path / "file"
+
+    def write_half():
+        with replacing(path) as unfinished:
+            unfinished.write_text("half")
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        write_half()
+    assert not path.exists()
+    with replacing(path) as unfinished:
+        unfinished.write_text("old")
+    with pytest.raises(CrashError):
+        write_half()
+    assert path.read_text() == "old"
+    with replacing(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def compiled(units=2, optimizer="sgd", dtype=None):
+    layer = keras.layers.Dense(units, dtype=dtype)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(optimizer, "mse", jit_compile=False)
+    model.train_on_batch(np.ones((4, 3)), np.ones((4, units)))
+    return model
+
+
+def test_low_precision_variables_keep_their_bits(tmp_path):
+    model, other = compiled(dtype="bfloat16"), compiled(dtype="bfloat16")
+    save_state(tmp_path / STATE_FILE, model, Progress(2, 5, 0.5, [{"loss": 1.0}]))
+    load_state(tmp_path / STATE_FILE, other, metrics=True)
+    assert read_progress(tmp_path / STATE_FILE) == Progress(2, 5, 0.5, [{"loss": 1.0}])
+    for a, b in zip(model.variables, other.variables, strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+def test_the_checkpoint_of_another_training_is_refused(tmp_path):
+    save_state(tmp_path / STATE_FILE, compiled(), Progress())
+    with pytest.raises(ValueError, match=r"kernel \(3, 4\) float32 here and .* \(3, 2"):
+        load_state(tmp_path / STATE_FILE, compiled(units=4))
+    save_state(tmp_path / STATE_FILE, compiled(optimizer="adam"), Progress())
+    with pytest.raises(ValueError, match=r"4 variables\. Received: .* with 8"):
+        load_state(tmp_path / STATE_FILE, compiled())
+
+
+@pytest.mark.parametrize("content", [b"", b"PK junk", b"junk" * 100])
+def test_a_foreign_file_is_refused(tmp_path, content):
+    (tmp_path / STATE_FILE).write_bytes(content)
+    with pytest.raises(ValueError, match=r"holds a file state\.npz that is no check"):
+        fit_resumably(compiled(), None, tmp_path, epochs=1)
+
+
+def test_arrays_of_something_else_are_refused(tmp_path):
+    np.savez(tmp_path / STATE_FILE, a=np.zeros(3))
+    with pytest.raises(ValueError, match=r"is no checkpoint\. Received: directory="):
+        read_progress(tmp_path / STATE_FILE)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"save_freq": 0}, ValueError, "Received: save_freq=0"),
+        ({"save_freq": 5}, TypeError, "unless `clips` is a dataset of keras_nonlocal"),
+        ({"mode": "auto"}, ValueError, "Received: mode='auto'"),
+        ({"initial_epoch": 3}, ValueError, "Received: initial_epoch"),
+        ({"monitor": "val_acc"}, ValueError, r"logs \['loss'\]. Received: monitor"),
+    ],
+)
+def test_wrong_arguments_are_refused(tmp_path, options, error, message):
+    data = x_y(np.ones((4, 3)), np.ones((4, 2)))
+    if options == {"monitor": "val_acc"}:
+        options = {"monitor": "accuracy"}
+    with pytest.raises(error, match=message):
+        fit_resumably(compiled(), data, tmp_path, epochs=1, verbose=0, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_killed_processes_leave_no_trace(videos, tmp_path, replicas):
+    """SIGKILL at random moments and in the middle of writing each of the files."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    with running(videos, whole, replicas) as process:
+        assert process.wait() == 0
+    for name in (STATE_FILE, BEST_FILE, LAST_FILE):
+        with running(videos, parts, replicas, seconds=1) as process:
+            kill_when_there(process, parts / f".unfinished.{name}")
+    with running(videos, parts, replicas, seconds=0.3) as process:
+        process.stdout.readline()
+        time.sleep(random.Random(os.urandom(8)).uniform(0, 6))
+        process.kill()
+    with running(videos, parts, replicas) as process:
+        assert process.wait() == 0
+    with np.load(whole / STATE_FILE) as expected, np.load(parts / STATE_FILE) as own:
+        assert own.files == expected.files
+        for key in expected.files:
+            assert own[key].tobytes() == expected[key].tobytes(), key
+
+
+def running(videos, directory, replicas, seconds=0):
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.training.interrupted_training"),
+            *map(str, (videos, directory, replicas, seconds)),
+        ],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def kill_when_there(process, path):
+    """Kills a process as soon as a file is there, which was not there before."""
+    path.unlink(missing_ok=True)
+    while not path.exists():
+        assert process.poll() is None, f"ended without writing {path.name}"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert path.exists(), "killed too late"
