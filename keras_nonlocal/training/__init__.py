@@ -4,7 +4,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from keras_nonlocal.training.batch_norm import (
+        freeze_batch_norm as freeze_batch_norm,
+    )
+    from keras_nonlocal.training.batch_norm import (
+        update_batch_norm_statistics as update_batch_norm_statistics,
+    )
     from keras_nonlocal.training.checkpoints import fit_resumably as fit_resumably
+    from keras_nonlocal.training.metrics import (
+        MeanAveragePrecision as MeanAveragePrecision,
+    )
+    from keras_nonlocal.training.model import ReplicatedModel as ReplicatedModel
     from keras_nonlocal.training.recipes import gradient_l2 as gradient_l2
     from keras_nonlocal.training.recipes import nesterov_sgd as nesterov_sgd
     from keras_nonlocal.training.recipes import (
@@ -18,7 +28,11 @@ if TYPE_CHECKING:
 # Public name -> the module it is taken from: names load what they need, when they are
 # used, since some need TensorFlow.
 _MODULE_OF = {
+    "ReplicatedModel": "model",
+    "freeze_batch_norm": "batch_norm",
+    "update_batch_norm_statistics": "batch_norm",
     "fit_resumably": "checkpoints",
+    "MeanAveragePrecision": "metrics",
     "gradient_l2": "recipes",
     "nesterov_sgd": "recipes",
     "scaled_learning_rate": "recipes",
