@@ -57,8 +57,8 @@ def export_saved_model(
     are open, and frames and sides are where the model's input has `None`. Encoded
     pictures are scaled and cropped in the graph as `keras_nonlocal.data` does it. Size
     and place of the crop are equal. The pixels of a PNG are equal where nothing is
-    scaled and differ by rounding elsewhere; those of JPEGs depend on the decoder, by 0.2
-    levels of 255 in the mean, or 0.2 to 1.3 if their colours have half the resolution.
+    scaled and differ by rounding elsewhere; those of JPEGs depend on the decoder, by
+    0.2 levels of 255 in the mean, or 0.2 to 1.3 where their colours are subsampled.
 
     A version appears in `directory` only when it is complete.
 
@@ -92,9 +92,9 @@ def export_saved_model(
         warm_up: Whether `assets.extra/tf_serving_warmup_requests` gets one request for
             each signature, so that the first client need not wait. Defaults to `True`.
         format: `"saved_model"`; `"onnx"` or `"litert"` write `model.onnx` or
-            `model.tflite` by `keras.Model.export`, which says what each needs, with the
-            one input `clips` and the scores, and `labels.txt` beside it. Defaults to
-            `"saved_model"`.
+            `model.tflite` by `keras.Model.export`, with the input `clips`, the output
+            `scores` and `labels.txt` beside it. ONNX needs the package `tf2onnx`.
+            Defaults to `"saved_model"`.
 
     Returns:
         The folder of the version, `directory/version`.

@@ -1,12 +1,14 @@
 """ONNX and LiteRT files, written by Keras's own exporters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_nonlocal.export.pixel_scoring import PixelScoring
+from keras_nonlocal.export.portable_layers import with_portable_layers
 
 FILE_NAMES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
@@ -15,13 +17,13 @@ class _ScoringModel(keras.Model):
     """Bytes of pixels in, scores out, as the model that Keras exports."""
 
     def __init__(self, scoring: PixelScoring) -> None:
-        super().__init__()
+        super().__init__(name="scores_of_clips")
         self._inner = scoring.model
         self._scoring = scoring
 
     def call(self, clips: Any) -> Any:
-        """Scores `(batch, classes)` of clips."""
-        return self._scoring(clips)
+        """`scores` `(batch, classes)` of clips."""
+        return {"scores": self._scoring(clips)}
 
 
 def write_portable(
@@ -38,9 +40,11 @@ def write_portable(
         scoring: The model.
         class_names: Names of the classes, if known.
     """
-    model = _ScoringModel(scoring)
+    model = _ScoringModel(
+        replace(scoring, model=with_portable_layers(scoring.model, format))
+    )
     clips = (None, *scoring.clips, 3)
-    model(keras.ops.zeros([size or 64 for size in clips], dtype="uint8"))
+    model(keras.Input(batch_shape=clips, dtype="uint8"))
     model.export(
         str(folder / FILE_NAMES[format]),
         format=format,

@@ -1,0 +1,95 @@
+"""Layers in a form that the converters to ONNX and LiteRT, and their runtimes, know."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_nonlocal.layers import NonLocalBlock
+
+
+class SeparatePooling(keras.layers.Layer):
+    """Max pooling over space, then over time: the same as over both at once.
+
+    Args:
+        pool_size: Frames, height and width of a window, in positions.
+        strides: The same for its steps.
+        padding: `"valid"` or `"same"`.
+
+    Input shape:
+        `(batch, frames, height, width, channels)`.
+
+    Output shape:
+        That of `keras.layers.MaxPooling3D`.
+    """
+
+    def __init__(
+        self,
+        pool_size: tuple[int, int, int],
+        strides: tuple[int, int, int],
+        padding: str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pool_size
+        self.strides = strides
+        self.padding = padding
+
+    def call(self, inputs: Any) -> Any:
+        """Returns the maxima."""
+        batch, frames, _, _, channels = ops.shape(inputs)
+        x = ops.reshape(inputs, (-1, *ops.shape(inputs)[2:]))
+        x = self._pool(x, self.pool_size[1:], self.strides[1:])
+        height, width = ops.shape(x)[1:3]
+        if self.pool_size[0] > 1 or self.strides[0] > 1:
+            x = ops.reshape(x, (-1, frames, height * width, channels))
+            x = self._pool(x, (self.pool_size[0], 1), (self.strides[0], 1))
+            frames = ops.shape(x)[1]
+        return ops.reshape(x, (batch, frames, height, width, channels))
+
+    def _pool(self, x: Any, size: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+        return ops.max_pool(x, size, strides, self.padding, "channels_last")
+
+    def get_config(self) -> dict[str, Any]:
+        """All arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+        }
+
+
+def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
+    """Copies a functional model; others are returned as they are.
+
+    LiteRT has no 3D pooling of its own. The converter to ONNX rounds quotients towards
+    0, where the block computes the number of its chunks from sizes that are open.
+    """
+    if not isinstance(model, keras.Function):
+        return model
+
+    def portable(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if format == "litert" and _is_pooling(layer):
+            return SeparatePooling(
+                *(config[key] for key in ("pool_size", "strides", "padding")),
+                name=layer.name,
+                dtype=layer.dtype_policy,
+            )
+        if isinstance(layer, NonLocalBlock) and None in layer.input.shape[1:]:
+            config["route"] = "naive"
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=portable)
+    for layer in model.layers:
+        if layer.weights:
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy
+
+
+def _is_pooling(layer: keras.layers.Layer) -> bool:
+    return (
+        isinstance(layer, keras.layers.MaxPooling3D)
+        and layer.data_format == "channels_last"
+    )

@@ -1,0 +1,109 @@
+"""ONNX and LiteRT files, run by their own runtimes."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal import export_saved_model
+from keras_nonlocal.export.portable_layers import SeparatePooling, with_portable_layers
+from tests.export.clip_models import (
+    published_network,
+    random_clips,
+    scores_of,
+    small_network,
+)
+
+CLIP = (4, 32, 32, 3)
+OPEN = (None, None, None, 3)
+
+
+def run_onnx(folder, clips):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    assert [node.name for node in session.get_inputs()] == ["clips"]
+    assert session.get_inputs()[0].type == "tensor(uint8)"
+    return session.run(["scores"], {"clips": clips})[0]
+
+
+def run_litert(folder, clips):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    runner = interpreter.Interpreter(
+        str(folder / "model.tflite")
+    ).get_signature_runner()
+    return runner(clips=clips)["scores"]
+
+
+RUNTIMES = {"onnx": ("tf2onnx", run_onnx), "litert": ("ai_edge_litert", run_litert)}
+
+
+@pytest.mark.parity
+# Keras's own patch of tf2onnx asks NumPy for it.
+@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
+@pytest.mark.parametrize("format", RUNTIMES)
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (published_network, (2, *CLIP)),
+        (small_network, (3, *CLIP)),
+        (lambda: small_network(mode="concatenation", pool_size=2), (2, *CLIP)),
+        (lambda: small_network(input_shape=OPEN), (2, 5, 40, 44, 3)),
+        (
+            lambda: small_network(input_shape=OPEN, mode="dot_product"),
+            (1, 3, 36, 32, 3),
+        ),
+    ],
+    ids=["published", "small", "concatenation", "open", "open dot product"],
+)
+def test_other_runtimes_give_the_same_scores(format, build, shape, tmp_path):
+    converter, run = RUNTIMES[format]
+    pytest.importorskip(converter)
+    model = build()
+    names = [f"class {i}" for i in range(model.output_shape[1])]
+    folder = export_saved_model(model, tmp_path, format=format, class_names=names)
+    assert folder == tmp_path / "1"
+    clips = random_clips(*shape)
+    expected = scores_of(model, clips)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(run(folder, clips), expected, atol=1e-5)
+    assert (folder / "labels.txt").read_text().splitlines() == names
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("shape", [(2, 4, 6, 7, 3), (1, 5, 9, 8, 2)])
+@pytest.mark.parametrize(
+    ("pool_size", "strides"),
+    [((1, 3, 3), (1, 2, 2)), ((2, 1, 1), (2, 1, 1)), ((3, 3, 2), (2, 2, 1))],
+)
+def test_separate_pooling_is_pooling(padding, shape, pool_size, strides):
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    expected = keras.layers.MaxPooling3D(pool_size, strides, padding)(x)
+    found = SeparatePooling(pool_size, strides, padding)(x)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_what_the_runtimes_lack_is_replaced_and_nothing_else():
+    inputs = keras.Input((4, None, 8, 3))
+    x = keras.layers.MaxPooling3D(2, name="pool")(inputs)
+    x = keras.layers.Conv3D(4, 1, name="convolution")(x)
+    outputs = keras.layers.GlobalAveragePooling3D()(x)
+    model = keras.Model(inputs, outputs)
+    copies = {name: with_portable_layers(model, name) for name in ("onnx", "litert")}
+    assert isinstance(copies["litert"].get_layer("pool"), SeparatePooling)
+    assert isinstance(copies["onnx"].get_layer("pool"), keras.layers.MaxPooling3D)
+    x = random_clips(2, 4, 6, 8, 3).astype("float32")
+    for copy in copies.values():
+        assert copy.get_layer("convolution") is not model.get_layer("convolution")
+        np.testing.assert_allclose(copy(x), model(x), rtol=1e-5)
+
+
+def test_blocks_of_open_size_get_a_route_that_converts():
+    fixed, open_size = small_network(), small_network(input_shape=OPEN)
+    routes = [
+        next(
+            layer.route
+            for layer in with_portable_layers(model, "onnx").layers
+            if hasattr(layer, "route")
+        )
+        for model in (fixed, open_size)
+    ]
+    assert routes == ["auto", "naive"]
