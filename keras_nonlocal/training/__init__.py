@@ -11,10 +11,16 @@ if TYPE_CHECKING:
         update_batch_norm_statistics as update_batch_norm_statistics,
     )
     from keras_nonlocal.training.checkpoints import fit_resumably as fit_resumably
+    from keras_nonlocal.training.finetuning import freeze_stages as freeze_stages
+    from keras_nonlocal.training.finetuning import (
+        replace_classifier as replace_classifier,
+    )
+    from keras_nonlocal.training.finetuning import with_num_frames as with_num_frames
     from keras_nonlocal.training.metrics import (
         MeanAveragePrecision as MeanAveragePrecision,
     )
     from keras_nonlocal.training.model import ReplicatedModel as ReplicatedModel
+    from keras_nonlocal.training.precision import precision_policy as precision_policy
     from keras_nonlocal.training.recipes import gradient_l2 as gradient_l2
     from keras_nonlocal.training.recipes import nesterov_sgd as nesterov_sgd
     from keras_nonlocal.training.recipes import (
@@ -33,6 +39,10 @@ _MODULE_OF = {
     "update_batch_norm_statistics": "batch_norm",
     "fit_resumably": "checkpoints",
     "MeanAveragePrecision": "metrics",
+    "freeze_stages": "finetuning",
+    "replace_classifier": "finetuning",
+    "with_num_frames": "finetuning",
+    "precision_policy": "precision",
     "gradient_l2": "recipes",
     "nesterov_sgd": "recipes",
     "scaled_learning_rate": "recipes",
