@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_REGISTERING_MODULES = ("keras_nonlocal.layers",)
+_REGISTERING_MODULES = ("keras_nonlocal.layers", "keras_nonlocal.replicas")
 
 
 def register_serializables() -> None:

@@ -82,15 +82,16 @@ ARROWS = {
     "architectures": set(),
     "layers": set(),
     "weights": {"architectures", "layers"},
-    "models": {"architectures", "layers", "weights"},
+    "replicas": set(),
+    "models": {"architectures", "layers", "replicas", "weights"},
     "data": set(),
-    "training": {"architectures", "layers", "data", "models"},
+    "training": {"architectures", "layers", "data", "models", "replicas"},
     "inference": {"data", "models"},
     "export": {"data", "layers", "models"},
     "cli": {"architectures", "data", "models", "weights"},
     "__main__": {"cli"},
 }
-TENSORFLOW_ROOMS = {"data", "export", "training"}
+TENSORFLOW_ROOMS = {"data", "export", "replicas", "training"}
 
 
 def imports_of(path: Path) -> set[str]:

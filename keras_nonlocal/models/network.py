@@ -11,6 +11,7 @@ from keras_nonlocal.models.blocks import residual_stages
 from keras_nonlocal.models.head import Activation, classifier, pooled_features
 from keras_nonlocal.models.inputs import network_input
 from keras_nonlocal.models.preprocessing import preprocessing_layer
+from keras_nonlocal.replicas import ReplicatedModel
 from keras_nonlocal.weights import PixelNormalization
 
 
@@ -31,7 +32,7 @@ def build_network(
     kernel_regularizer: Any,
     score_window: Sequence[int | None] | None,
     normalization: PixelNormalization | None,
-) -> keras.Model:
+) -> ReplicatedModel:
     """Builds the functional model of `spec`; see `NLResNet` for the arguments.
 
     `num_frames` is the usual length of a clip, `None` that of the layout.
@@ -66,7 +67,7 @@ def build_network(
         x = pooled_features(x, pooling)
     if input_tensor is not None:
         inputs = keras.utils.get_source_inputs(input_tensor)
-    return keras.Model(inputs, x, name=name or _default_name(spec))
+    return ReplicatedModel(inputs, x, name=name or _default_name(spec))
 
 
 def count_nonlocal_blocks(spec: NetworkSpec) -> int:

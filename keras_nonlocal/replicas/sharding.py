@@ -1,0 +1,47 @@
+"""Batches on replicas."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def first_local_batch(strategy: tf.distribute.Strategy, iterator: Any) -> Any:
+    """The first batch of an epoch as the first replica of this process sees it."""
+    for _, _, batches in iterator:
+        return keras.tree.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], next(batches)
+        )
+    return None
+
+
+def split_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
+    """Shares a global batch out to the replicas, as even as it goes.
+
+    Args:
+        strategy: The strategy; every process of it must call with the same batch.
+        batch: Structure of arrays `(batch, …)`; `None` stays.
+    """
+    replicas = strategy.num_replicas_in_sync
+
+    def split(value: Any) -> Any:
+        if value is None:
+            return None
+        value = keras.ops.convert_to_tensor(value)
+        size = int(value.shape[0])
+
+        def shard(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+            rank = context.replica_id_in_sync_group
+            return value[size * rank // replicas : size * (rank + 1) // replicas]
+
+        return strategy.experimental_distribute_values_from_function(shard)
+
+    return keras.tree.map_structure(split, batch)
+
+
+def sample_count(x: Any) -> Any:
+    """Number of samples of this replica: an integer where the graph knows it."""
+    tensor = next(leaf for leaf in keras.tree.flatten(x) if leaf is not None)
+    if tensor.shape[0] is not None and not tf.executing_eagerly():
+        return tensor.shape[0]
+    return tf.shape(tensor)[0]

@@ -1,0 +1,401 @@
+"""Trainings on replicas and on one device, run in a process of their own.
+
+TensorFlow divides a CPU into logical devices only before its first use, so tests start
+`python -m tests.training.replica_scenarios REPLICAS SCENARIO …`, which prints a JSON
+object: scenario → its results.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_nonlocal
+from keras_nonlocal.training import ReplicatedModel
+
+SAMPLES = 22
+BATCH = 8
+SHAPE = (2, 6, 6, 3)
+CLASSES = 3
+
+Results = dict[str, Any]
+
+
+class Setting:
+    """Random data and weights, and the strategy, shared by the scenarios."""
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        rng = np.random.default_rng()
+        self.strategy = strategy
+        self.x = rng.normal(size=(SAMPLES, *SHAPE)).astype("float32")
+        self.y = rng.integers(0, CLASSES, SAMPLES)
+        self.sample_weight = rng.uniform(0.2, 2, SAMPLES).astype("float32")
+
+    def dataset(self, samples: int = SAMPLES, weighted: bool = True) -> tf.data.Dataset:
+        arrays = (self.x, self.y, self.sample_weight)[: 3 if weighted else 2]
+        sliced = tuple(array[:samples] for array in arrays)
+        return tf.data.Dataset.from_tensor_slices(sliced).batch(BATCH)
+
+
+def toy_model(norm: str = "frozen") -> ReplicatedModel:
+    """A small network with what a replica could get wrong."""
+    regularizer = keras.regularizers.L2(0.01)
+    inputs = keras.Input(SHAPE)
+    x = keras.layers.Conv3D(4, (1, 3, 3), kernel_regularizer=regularizer)(inputs)
+    x = keras.layers.BatchNormalization(
+        synchronized=norm == "synchronized", trainable=norm != "frozen", momentum=0.9
+    )(x)
+    x = keras.layers.Activation("relu")(x)
+    x = keras_nonlocal.layers.NonLocalBlock(
+        normalization="frozen_batch", gamma_initializer="ones"
+    )(x)
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    x = keras.layers.Dense(CLASSES, "softmax", kernel_regularizer=regularizer)(x)
+    return ReplicatedModel(inputs, x)
+
+
+def small_builder_model(**options: Any) -> keras.Model:
+    return keras_nonlocal.NLResNet50C2D(
+        input_shape=(4, 32, 32, 3), classes=CLASSES, width=4, dropout_rate=0, **options
+    )
+
+
+def compare(
+    setting: Setting,
+    optimizer: Callable[[], Any] = lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    norm: str = "frozen",
+    samples: int = SAMPLES,
+    loss: Any = "sparse_categorical_crossentropy",
+    weighted: bool = True,
+    jit_compile: bool = False,
+    **compile_options: Any,
+) -> Results:
+    """Largest differences between training on one device and on the replicas."""
+    initial = toy_model(norm).get_weights()
+    outcomes = []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        on_replicas = strategy is setting.strategy
+        with strategy.scope():
+            model = toy_model(norm)
+            model.set_weights(initial)
+            model.compile(
+                optimizer(),
+                loss,
+                metrics=[keras.metrics.SparseTopKCategoricalAccuracy(2)],
+                weighted_metrics=["accuracy"],
+                jit_compile=jit_compile and on_replicas,
+                **compile_options,
+            )
+        data = setting.dataset(samples, weighted)
+        history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
+        outcomes.append((model, history, model.predict(setting.x, 8, verbose=0)))
+    (one, one_history, one_scores), (many, many_history, many_scores) = outcomes
+    return {
+        "on_replicas": [one.on_replicas, many.on_replicas],
+        "jit_compile": many.jit_compile,
+        "moved": largest_difference(initial, many.get_weights()),
+        "weights": largest_difference(one.get_weights(), many.get_weights()),
+        "optimizer": largest_difference(
+            [v.numpy() for v in one.optimizer.variables],
+            [v.numpy() for v in many.optimizer.variables],
+        ),
+        "history": max(
+            float(np.abs(np.subtract(one_history[key], many_history[key])).max())
+            for key in one_history
+        ),
+        "logs": sorted(many_history),
+        "scores": float(np.abs(one_scores - many_scores).max()),
+    }
+
+
+def largest_difference(ours: list[Any], theirs: list[Any]) -> float:
+    assert len(ours) == len(theirs)
+    return max(
+        float(np.abs(np.subtract(a, b, dtype="float64")).max())
+        for a, b in zip(ours, theirs, strict=True)
+    )
+
+
+def plain(setting: Setting) -> Results:
+    return compare(setting)
+
+
+def xla(setting: Setting) -> Results:
+    return compare(setting, jit_compile=True)
+
+
+def eager(setting: Setting) -> Results:
+    return compare(setting, run_eagerly=True)
+
+
+def steps_per_execution(setting: Setting) -> Results:
+    return compare(setting, steps_per_execution=2)
+
+
+def xla_steps_per_execution(setting: Setting) -> Results:
+    return compare(setting, steps_per_execution=2, jit_compile=True)
+
+
+def accumulation(setting: Setting) -> Results:
+    return compare(
+        setting, lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    )
+
+
+def xla_accumulation_adam_clip(setting: Setting) -> Results:
+    return compare(
+        setting,
+        lambda: keras.optimizers.Adam(
+            0.01, gradient_accumulation_steps=2, global_clipnorm=0.05
+        ),
+        jit_compile=True,
+        steps_per_execution=2,
+    )
+
+
+def clipnorm(setting: Setting) -> Results:
+    return compare(
+        setting, lambda: keras.optimizers.SGD(0.5, clipnorm=0.02, weight_decay=0.01)
+    )
+
+
+def loss_scale(setting: Setting) -> Results:
+    return compare(
+        setting,
+        lambda: keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(0.1, global_clipnorm=0.05), dynamic_growth_steps=2
+        ),
+        jit_compile=True,
+    )
+
+
+def static_loss_scale(setting: Setting) -> Results:
+    return compare(setting, lambda: keras.optimizers.SGD(0.1, loss_scale_factor=64.0))
+
+
+def ema(setting: Setting) -> Results:
+    return compare(setting, lambda: keras.optimizers.SGD(0.1, use_ema=True))
+
+
+def sum_loss(setting: Setting) -> Results:
+    return compare(
+        setting,
+        lambda: keras.optimizers.SGD(0.01),
+        loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"),
+        weighted=False,
+    )
+
+
+def synchronized(setting: Setting) -> Results:
+    return compare(setting, norm="synchronized", samples=SAMPLES // BATCH * BATCH)
+
+
+def builder_xla(setting: Setting) -> Results:
+    """A network of the builders with frozen norms, forward and backward by XLA."""
+    rng = np.random.default_rng()
+    x = rng.normal(size=(6, 4, 32, 32, 3)).astype("float32")
+    y = rng.integers(0, CLASSES, 6)
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        with strategy.scope():
+            model = small_builder_model()
+            keras_nonlocal.training.freeze_batch_norm(model)
+            if weights:
+                model.set_weights(weights[0])
+            weights.append(model.get_weights())
+            model.compile(
+                keras.optimizers.SGD(0.05),
+                "sparse_categorical_crossentropy",
+                jit_compile=strategy is setting.strategy,
+            )
+        model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    return {
+        "type": type(model).__name__,
+        "moved": largest_difference(weights[0], weights[1]),
+        "weights": largest_difference(weights[1], weights[3]),
+    }
+
+
+def overflow_on_last_replica(setting: Setting) -> Results:
+    """float16: what overflows on one replica keeps all of them from the update."""
+    keras.config.set_dtype_policy("mixed_float16")
+    with setting.strategy.scope():
+        model = toy_model()
+        model.compile(
+            keras.optimizers.SGD(0.1),
+            "sparse_categorical_crossentropy",
+            jit_compile=True,
+        )
+    keras.config.set_dtype_policy("float32")
+    x, y = setting.x[:BATCH].copy(), setting.y[:BATCH]
+    model.train_on_batch(x, y)
+    before = model.get_weights()
+    scale = float(model.optimizer.dynamic_scale.numpy())
+    x[-1] = 1e6
+    model.train_on_batch(x, y)
+    after = model.get_weights()
+    halved = float(model.optimizer.dynamic_scale.numpy()) / scale
+    model.train_on_batch(setting.x[:BATCH], y)
+    return {
+        "optimizer": type(model.optimizer).__name__,
+        "scale": halved,
+        "skipped": largest_difference(before, after),
+        "next_update": largest_difference(after, model.get_weights()),
+        "finite": all(bool(np.isfinite(w).all()) for w in model.get_weights()),
+    }
+
+
+def batches(setting: Setting) -> Results:
+    """`train_on_batch` and `test_on_batch`, of a size that does not divide."""
+    initial = toy_model().get_weights()
+    logs, weights = [], []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        with strategy.scope():
+            model = toy_model()
+            model.set_weights(initial)
+            model.compile(
+                "sgd",
+                "sparse_categorical_crossentropy",
+                weighted_metrics=["accuracy"],
+                jit_compile=False,
+            )
+        for size in (3, 7):
+            batch = setting.x[:size], setting.y[:size], setting.sample_weight[:size]
+            logs.append(model.train_on_batch(*batch))
+            logs.append(model.test_on_batch(*batch))
+        weights.append(model.get_weights())
+    half = len(logs) // 2
+    return {
+        "logs": largest_difference(logs[:half], logs[half:]),
+        "weights": largest_difference(*weights),
+    }
+
+
+def moving_statistics(setting: Setting) -> Results:
+    """Statistics of batches per replica, averaged; `norm` follows the first layer."""
+    with setting.strategy.scope():
+        inputs = keras.Input((5,))
+        norm = keras.layers.BatchNormalization(momentum=0.9)
+        model = ReplicatedModel(inputs, keras.layers.Dense(1)(norm(inputs)))
+        model.compile("sgd", "mse", jit_compile=True)
+    rng = np.random.default_rng()
+    x = rng.normal(3.0, 2.0, size=(16, 5)).astype("float32")
+    model.fit(x, np.zeros((16, 1)), batch_size=8, shuffle=False, verbose=0)
+    mean, variance = np.zeros(5), np.ones(5)
+    for batch in x.astype("float64").reshape(2, 8, 5):
+        parts = batch.reshape(setting.strategy.num_replicas_in_sync, -1, 5)
+        mean = 0.9 * mean + 0.1 * parts.mean(1).mean(0)
+        variance = 0.9 * variance + 0.1 * parts.var(1).mean(0)
+    copies = [
+        [
+            part.numpy().tolist()
+            for part in setting.strategy.experimental_local_results(v)
+        ]
+        for v in (norm.moving_mean.value, norm.moving_variance.value)
+    ]
+    return {
+        "expected": [mean.tolist(), variance.tolist()],
+        "copies": copies,
+    }
+
+
+def refusals(setting: Setting) -> Results:
+    """What is refused, with its message."""
+    messages = {}
+    with setting.strategy.scope():
+        model = toy_model("synchronized")
+        frozen = toy_model()
+
+        class OwnStep(ReplicatedModel):
+            def train_step(self, data: Any) -> Any:
+                return super().train_step(data)
+
+        own_step = OwnStep(frozen.input, frozen.output)
+    mean = "sparse_categorical_crossentropy"
+    attempts = {
+        "synchronized": lambda: model.compile("sgd", mean, jit_compile=True),
+        "reduction": lambda: frozen.compile(
+            "sgd", keras.losses.SparseCategoricalCrossentropy(reduction=None)
+        ),
+        "accumulation": lambda: own_step.compile(
+            keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), mean
+        ),
+    }
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except ValueError as error:
+            messages[name] = str(error)
+    model.compile("sgd", mean)
+    try:
+        model.fit(setting.dataset(BATCH + 1), verbose=0)
+    except tf.errors.InvalidArgumentError as error:
+        messages["empty_replica"] = str(error)
+    return {"messages": messages, "auto": frozen_jit(frozen, mean)}
+
+
+def frozen_jit(model: ReplicatedModel, loss: str) -> bool:
+    model.compile("sgd", loss)
+    return bool(model.jit_compile)
+
+
+def own_logs(setting: Setting) -> Results:
+    """Logs of a `train_step` of the user's are averaged over the replicas."""
+
+    class Ranked(ReplicatedModel):
+        def train_step(self, data: Any) -> Any:
+            super().train_step(data)
+            rank = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return {"rank": tf.cast(rank, tf.float32)}
+
+    with setting.strategy.scope():
+        frozen = toy_model()
+        model = Ranked(frozen.input, frozen.output)
+        model.compile("sgd", "sparse_categorical_crossentropy", steps_per_execution=2)
+    return {"rank": model.fit(setting.dataset(), verbose=0).history["rank"][-1]}
+
+
+def main() -> None:
+    replicas = int(sys.argv[1])
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
+    )
+    devices = [f"CPU:{index}" for index in range(replicas)]
+    setting = Setting(tf.distribute.MirroredStrategy(devices))
+    results = {name: scenarios_by_name()[name](setting) for name in sys.argv[2:]}
+    sys.stdout.write(json.dumps(results))
+
+
+def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
+    scenarios = (
+        plain,
+        xla,
+        eager,
+        steps_per_execution,
+        xla_steps_per_execution,
+        accumulation,
+        xla_accumulation_adam_clip,
+        clipnorm,
+        loss_scale,
+        static_loss_scale,
+        ema,
+        sum_loss,
+        synchronized,
+        builder_xla,
+        overflow_on_last_replica,
+        batches,
+        moving_statistics,
+        refusals,
+        own_logs,
+    )
+    return {scenario.__name__: scenario for scenario in scenarios}
+
+
+if __name__ == "__main__":
+    main()
