@@ -214,4 +214,11 @@ class ListPipeline(ClipPipeline):
         videos = self._loader.videos
         dataset.class_names = [*(videos.class_names or ())] or None
         dataset.file_paths = [*videos.paths]
+        dataset.batch_paths = self._batch_paths
         return dataset
+
+    def _batch_paths(self, epoch: int, batch: int) -> list[str]:
+        """Returns the files of a batch, those that cannot be read included."""
+        size = self._batch_size or 1
+        turns = self._order.turns(epoch)[batch * size :][:size]
+        return [self._path(index) for index in turns]

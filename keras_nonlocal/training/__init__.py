@@ -20,6 +20,12 @@ if TYPE_CHECKING:
         MeanAveragePrecision as MeanAveragePrecision,
     )
     from keras_nonlocal.training.model import ReplicatedModel as ReplicatedModel
+    from keras_nonlocal.training.nonfinite import (
+        NonFiniteLossError as NonFiniteLossError,
+    )
+    from keras_nonlocal.training.nonfinite import (
+        StopOnNonFiniteLoss as StopOnNonFiniteLoss,
+    )
     from keras_nonlocal.training.precision import precision_policy as precision_policy
     from keras_nonlocal.training.recipes import gradient_l2 as gradient_l2
     from keras_nonlocal.training.recipes import nesterov_sgd as nesterov_sgd
@@ -43,6 +49,8 @@ _MODULE_OF = {
     "replace_classifier": "finetuning",
     "with_num_frames": "finetuning",
     "precision_policy": "precision",
+    "NonFiniteLossError": "nonfinite",
+    "StopOnNonFiniteLoss": "nonfinite",
     "gradient_l2": "recipes",
     "nesterov_sgd": "recipes",
     "scaled_learning_rate": "recipes",

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.states import (
     Progress,
     load_state,
@@ -115,10 +116,15 @@ def fit_resumably(
             **fit_arguments,
         )
 
+    positioned = [c for c in callbacks or () if isinstance(c, PositionedCallback)]
     progress = checkpoints.progress
     if progress.batch:
+        for callback in positioned:
+            callback.first_batch = progress.batch
         rest = clips.resume(progress.epoch, progress.batch)
         fit(rest, progress.epoch + 1)
+    for callback in positioned:
+        callback.first_batch = 0
     stopped = checkpoints.progress.stopped
     fit(clips, checkpoints.progress.epoch if stopped else epochs)
     return _history(model, checkpoints.progress)
@@ -285,10 +291,12 @@ def _build_metrics(model: keras.Model, clips: Any) -> None:
     strategy = getattr(model, "distribute_strategy", None)
     if strategy is not None and strategy.num_replicas_in_sync > 1:
         return  # there, `fit` has made them
-    label_spec = clips.element_spec[1]
+    clip_spec, label_spec = clips.element_spec[:2]
     labels = np.zeros((1, *label_spec.shape[1:]), label_spec.dtype.as_numpy_dtype)
+    clip = keras.KerasTensor((1, *clip_spec.shape[1:]), clip_spec.dtype.name)
     scores = keras.tree.map_structure(
-        lambda output: keras.ops.zeros((1, *output.shape[1:])), model.output
+        lambda spec: keras.ops.zeros(spec.shape, spec.dtype),
+        model.compute_output_spec(clip),
     )
     model.compute_metrics(None, keras.ops.convert_to_tensor(labels), scores)
     model.reset_metrics()

@@ -51,6 +51,20 @@ def test_resuming_goes_on_with_the_clips_of_the_whole_run(directory: Path) -> No
     assert batches(resumed) == epochs[1]
 
 
+def test_batches_name_their_files(directory: Path) -> None:
+    dataset = load(directory)
+    for epoch in (0, 1):
+        for batch, (_, labels) in enumerate(dataset.resume(epoch)):
+            paths = dataset.batch_paths(epoch, batch)
+            assert [Path(path).parent.name for path in paths] == [
+                "ab"[label] for label in labels.numpy()
+            ]
+        files = [p for b in range(4) for p in dataset.batch_paths(epoch, b)]
+        assert sorted(files) == sorted(dataset.file_paths)
+    assert dataset.batch_paths(0, 0) != dataset.batch_paths(1, 0)
+    assert dataset.batch_paths(0, 4) == []
+
+
 def test_resuming_before_the_start_is_refused(directory: Path) -> None:
     with pytest.raises(ValueError, match="Received: epoch=-1"):
         load(directory).resume(-1)

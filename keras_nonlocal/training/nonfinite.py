@@ -1,0 +1,146 @@
+"""What went wrong when the loss is NaN."""
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_nonlocal.training.positions import PositionedCallback
+
+
+class NonFiniteLossError(ArithmeticError):
+    """Ends a training whose loss is infinite or NaN.
+
+    Attributes:
+        epoch: The epoch, counted from 0.
+        batch: The batch of the epoch, counted from 0.
+        file_paths: The files of the batch; empty if the dataset does not know them.
+        culprit: The first layer whose output was not finite, or the variable that was
+            not finite before the step; `None` if there was neither.
+    """
+
+    def __init__(
+        self,
+        loss: float,
+        epoch: int,
+        batch: int,
+        file_paths: list[str],
+        culprit: str | None,
+        finding: str,
+    ) -> None:
+        self.epoch = epoch
+        self.batch = batch
+        self.file_paths = file_paths
+        self.culprit = culprit
+        files = ", ".join(file_paths) or "not known"
+        super().__init__(
+            f"The loss is {loss} since batch {batch} of epoch {epoch}, both counted "
+            f"from 0: {finding}. Files of the batch: {files}"
+        )
+
+
+class StopOnNonFiniteLoss(PositionedCallback):
+    """Stops a training at the first loss that is not finite, and says why.
+
+    `keras.callbacks.TerminateOnNaN` only stops. This one repeats the forward pass of
+    the batch with the weights from before the step and names the first layer whose
+    output is not finite, and the files of the batch. For that it copies all variables
+    in each step, which takes their memory once more. The model keeps the weights from
+    before the step.
+
+    Args:
+        clips: The dataset of `keras_nonlocal.data` that the model is trained on.
+
+    Raises:
+        TypeError: If the dataset cannot give a batch again.
+
+    Example:
+
+    >>> model.fit(train, callbacks=[
+    ...     keras_nonlocal.training.StopOnNonFiniteLoss(train)])  # doctest: +SKIP
+    """
+
+    def __init__(self, clips: Any) -> None:
+        super().__init__()
+        if not hasattr(clips, "resume"):
+            raise TypeError(
+                "`clips` must be a clip dataset of keras_nonlocal.data. "
+                f"Received: clips={clips!r}"
+            )
+        self._clips = clips
+        self._epoch = 0
+        self._begin = 0
+        self._copies: list[Any] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        self._begin = batch
+        self._copies = [ops.copy(variable.value) for variable in self.model.variables]
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if math.isfinite(loss):
+            return
+        self._restore()
+        batches = range(self.first_batch + self._begin, self.first_batch + batch + 1)
+        guilty, culprit, finding = self._diagnose(batches)
+        paths = getattr(self._clips, "batch_paths", lambda epoch, batch: [])
+        raise NonFiniteLossError(
+            loss, self._epoch, guilty, paths(self._epoch, guilty), culprit, finding
+        )
+
+    def _diagnose(self, batches: range) -> tuple[int, str | None, str]:
+        """The guilty batch, the culprit and a description of what was found."""
+        for variable in self.model.variables:
+            if not _is_finite(variable.value):
+                finding = (
+                    f"`{variable.path}` was not finite before the step, so that the "
+                    "gradient of an earlier one was not"
+                )
+                return batches[0], variable.path, finding
+        data = self._clips.resume(self._epoch, batches[0]).take(len(batches))
+        for batch, elements in zip(batches, data, strict=False):
+            layer = self._first_layer(elements[0])
+            if layer is not None:
+                kind = type(layer).__name__
+                finding = (
+                    f"the output of the layer `{layer.name}` ({kind}) is the first "
+                    "that is not finite"
+                )
+                return batch, layer.name, finding
+        return batches[0], None, "the outputs of all layers are finite, the loss is not"
+
+    def _first_layer(self, clips: Any) -> keras.layers.Layer | None:
+        layers = [layer for layer in self.model.layers if _has_one_output(layer)]
+        outputs = [keras.tree.flatten(layer.output) for layer in layers]
+        values = keras.Model(self.model.inputs, outputs)(clips, training=True)
+        self._restore()
+        for layer, tensors in zip(layers, values, strict=True):
+            if not all(_is_finite(tensor) for tensor in tensors):
+                return layer
+        return None
+
+    def _restore(self) -> None:
+        for variable, copy in zip(self.model.variables, self._copies, strict=True):
+            variable.assign(copy)
+
+
+def _is_finite(tensor: Any) -> bool:
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+        return True
+    return bool(ops.all(ops.isfinite(tensor)))
+
+
+def _has_one_output(layer: keras.layers.Layer) -> bool:
+    """Whether the layer is applied once in a functional model."""
+    try:
+        return layer.output is not None
+    except (AttributeError, ValueError):
+        return False
