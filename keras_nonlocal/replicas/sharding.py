@@ -1,5 +1,6 @@
 """Batches on replicas."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -37,6 +38,15 @@ def split_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
         return strategy.experimental_distribute_values_from_function(shard)
 
     return keras.tree.map_structure(split, batch)
+
+
+def placed(values: Sequence[Any]) -> list[tf.Tensor]:
+    """The tensors on the device of this replica, for a reduction over all of them.
+
+    Workers with one replica ask a tensor for its device, which conditions and reads of
+    variables leave open.
+    """
+    return [tf.identity(value) for value in values]
 
 
 def sample_count(x: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_nonlocal.replicas import compiling
+from keras_nonlocal.replicas import compiling, sharding
 from keras_nonlocal.replicas.sharding import sample_count
 
 
@@ -46,7 +46,8 @@ def train_on_replica(model: keras.Model, data: Any) -> list[Any]:
     def without_samples() -> list[Any]:
         return [tf.zeros(variable.shape, variable.dtype) for variable in variables]
 
-    return _weighted_by_samples(model, x, with_samples, without_samples)
+    gradients = _weighted_by_samples(model, x, with_samples, without_samples)
+    return sharding.placed(gradients)
 
 
 def test_on_replica(model: keras.Model, data: Any) -> None:

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_nonlocal.replicas.compiling import accumulation_steps
+from keras_nonlocal.replicas.sharding import placed
 from keras_nonlocal.replicas.sublayers import batch_norms
 
 
@@ -46,7 +47,7 @@ def average_moving_statistics(model: keras.Model) -> None:
     if not statistics or context.num_replicas_in_sync == 1:
         return
     means = context.all_reduce(
-        tf.distribute.ReduceOp.MEAN, [tf.convert_to_tensor(v) for v in statistics]
+        tf.distribute.ReduceOp.MEAN, placed([variable.value for variable in statistics])
     )
     for variable, mean in zip(statistics, means, strict=True):
         variable.assign(mean)

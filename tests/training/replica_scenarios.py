@@ -1,11 +1,13 @@
 """Trainings on replicas and on one device, run in a process of their own.
 
 TensorFlow divides a CPU into logical devices only before its first use, so tests start
-`python -m tests.training.replica_scenarios REPLICAS SCENARIO …`, which prints a JSON
-object: scenario → its results.
+`python -m tests.training.replica_scenarios REPLICAS SEED SCENARIO …`, which prints a
+JSON object: scenario → its results. With TF_CONFIG in the environment, this is one of
+several workers, and the replicas are those of this one.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +30,9 @@ Results = dict[str, Any]
 class Setting:
     """Random data and weights, and the strategy, shared by the scenarios."""
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        rng = np.random.default_rng()
+    def __init__(self, strategy: tf.distribute.Strategy, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        keras.utils.set_random_seed(seed)
         self.strategy = strategy
         self.x = rng.normal(size=(SAMPLES, *SHAPE)).astype("float32")
         self.y = rng.integers(0, CLASSES, SAMPLES)
@@ -366,9 +369,13 @@ def main() -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * replicas
     )
-    devices = [f"CPU:{index}" for index in range(replicas)]
-    setting = Setting(tf.distribute.MirroredStrategy(devices))
-    results = {name: scenarios_by_name()[name](setting) for name in sys.argv[2:]}
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        devices = [f"CPU:{index}" for index in range(replicas)]
+        strategy = tf.distribute.MirroredStrategy(devices)
+    setting = Setting(strategy, seed=int(sys.argv[2]))
+    results = {name: scenarios_by_name()[name](setting) for name in sys.argv[3:]}
     sys.stdout.write(json.dumps(results))
 
 

@@ -1,5 +1,6 @@
 """`ReplicatedModel` under `MirroredStrategy`: the results of one device."""
 
+import secrets
 from typing import Any
 
 import keras
@@ -23,8 +24,9 @@ COMPILED = (
 
 
 def scenarios(replicas: int, *names: str) -> dict[str, Any]:
+    seed = secrets.randbelow(2**31)
     module = "tests.training.replica_scenarios"
-    return result_of(start_module(module, str(replicas), *names))
+    return result_of(start_module(module, str(replicas), str(seed), *names))
 
 
 def check_equal_to_one_device(result: dict[str, Any]) -> None:
