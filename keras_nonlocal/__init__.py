@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from keras_nonlocal import training as training
     from keras_nonlocal import weights as weights
     from keras_nonlocal.export import export_saved_model as export_saved_model
+    from keras_nonlocal.inference import evaluate_videos as evaluate_videos
     from keras_nonlocal.inference import predict_video as predict_video
     from keras_nonlocal.models import NLResNet as NLResNet
     from keras_nonlocal.models import NLResNet50 as NLResNet50
@@ -43,6 +44,7 @@ _SUBMODULES = ("data", "export", "layers", "models", "training", "weights")
 # Public name -> the module it is taken from.
 _MODULE_OF = {
     "export_saved_model": "keras_nonlocal.export",
+    "evaluate_videos": "keras_nonlocal.inference",
     "predict_video": "keras_nonlocal.inference",
 } | dict.fromkeys(
     (

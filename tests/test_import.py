@@ -86,7 +86,7 @@ ARROWS = {
     "models": {"architectures", "layers", "replicas", "weights"},
     "data": set(),
     "training": {"architectures", "layers", "data", "models", "replicas"},
-    "inference": {"data", "models"},
+    "inference": {"data", "models", "training"},
     "export": {"data", "layers", "models"},
     "cli": {"architectures", "data", "models", "weights"},
     "__main__": {"cli"},

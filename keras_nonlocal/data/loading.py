@@ -118,7 +118,8 @@ class ViewSampler:
         chosen = frames[self.clips.frame_indices(times[frames], rng)]
         pixels = video.read(chosen, framing)
         # (clips, frames, crops, …) -> (views, frames, …)
-        pixels = np.moveaxis(pixels, 2, 1).reshape(self.shape)
+        pixels = np.moveaxis(pixels, 2, 1)
+        pixels = pixels.reshape((*self.times_shape, *pixels.shape[-3:]))
         times = times[chosen].repeat(len(framing.anchors), axis=0)
         return LoadedClips(
             pixels,

@@ -6,6 +6,7 @@ import pytest
 
 from keras_nonlocal import predict_video, preprocess_input
 from keras_nonlocal.data import ClipSampler, FramingSampler, PyAVReader
+from keras_nonlocal.data.transforms import Framing
 from keras_nonlocal.layers import PixelPreprocessing
 from tests.data.videos import moving_pictures, write_video
 
@@ -100,3 +101,81 @@ def test_model_of_any_size_needs_sizes(paths):
         predict_video(model, paths[0], num_frames=4)
     scores = predict_video(model, paths[0], 1, 1, num_frames=4, crop_size=40)
     assert scores.sum() == pytest.approx(1, abs=1e-5)
+
+
+def views_of(path, num_clips, num_crops):
+    with PyAVReader(str(path)) as video:
+        indices = ClipSampler(4, 2, num_clips).frame_indices(video.times)
+        views = video.read(indices, FramingSampler(32, None, num_crops).framing())
+    return views.transpose(0, 2, 1, 3, 4, 5).reshape(-1, 4, 32, 32, 3)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_reductions(paths, activation):
+    inputs = keras.Input((4, 32, 32, 3))
+    x = keras.layers.Conv3D(4, (2, 3, 3), activation="relu")(inputs)
+    features = keras.layers.GlobalMaxPooling3D()(x)
+    logits = keras.layers.Dense(5, kernel_initializer="he_normal")
+    scores = keras.layers.Activation(activation)(logits(features))
+    model, bare = keras.Model(inputs, scores), keras.Model(inputs, logits.output)
+    for each in (model, bare):
+        each.compile(jit_compile=False)
+    views = [preprocess_input(views_of(path, 3, 3)) for path in paths]
+    expected = {
+        "mean": [model.predict_on_batch(x).mean(0) for x in views],
+        "max": [model.predict_on_batch(x).max(0) for x in views],
+        "logits": [
+            keras.ops.convert_to_numpy(
+                getattr(keras.ops, activation)(bare.predict_on_batch(x).mean(0))
+            )
+            for x in views
+        ],
+    }
+    for reduction, rows in expected.items():
+        found = predict_video(
+            model, paths, 3, 3, frame_stride=2, reduction=reduction, batch_size=4
+        )
+        np.testing.assert_allclose(found, rows, atol=1e-6)
+    assert np.abs(np.subtract(expected["mean"], expected["logits"])).max() > 1e-5
+
+
+def test_whole_pictures_of_several_sizes(paths):
+    model = small(input_shape=(4, None, None, 3))
+    found = predict_video(
+        model, paths, 2, 1, frame_stride=2, crop_size="whole", short_side=36
+    )
+    for path, row in zip(paths, found, strict=True):
+        with PyAVReader(str(path)) as video:
+            indices = ClipSampler(4, 2, 2).frame_indices(video.times)
+            views = video.read(indices, Framing(36, None))[:, :, 0]
+        assert min(views.shape[2:4]) == 36 < max(views.shape[2:4])
+        expected = model.predict_on_batch(preprocess_input(views)).mean(0)
+        np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_crops", "message"),
+    [
+        ((4, None, None, 3), 3, "`num_crops` must be 1 .*Received: num_crops=3"),
+        ((4, 32, 32, 3), 1, "needs a model that takes pictures of any size"),
+    ],
+)
+def test_whole_pictures_ask_for_a_model(paths, shape, num_crops, message):
+    with pytest.raises(ValueError, match=message):
+        predict_video(small(input_shape=shape), paths, 1, num_crops, crop_size="whole")
+
+
+def test_many_sizes_do_not_pile_up(paths, monkeypatch):
+    model = small(input_shape=(4, None, None, 3))
+    sizes = []
+    original = model.predict_on_batch
+    monkeypatch.setattr(
+        model, "predict_on_batch", lambda x: (sizes.append(len(x)), original(x))[1]
+    )
+    many = [*paths] * 4
+    found = predict_video(
+        model, many, 3, 1, frame_stride=2, crop_size="whole", batch_size=2
+    )
+    assert max(sizes) == 2
+    assert sum(sizes) == 36
+    np.testing.assert_allclose(found[:3], found[3:6], atol=1e-6)
