@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-NORMALIZATIONS = ("batch", "frozen_batch", None)
+NORMALIZATIONS = ("batch", "frozen_batch", "synchronized_batch", None)
 DATA_FORMATS = ("channels_last", "channels_first", None)
 # Arguments that are saved as they are.
 PLAIN = (

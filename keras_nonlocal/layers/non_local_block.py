@@ -84,7 +84,9 @@ class NonLocalBlock(keras.layers.Layer):
         normalization: What follows W_z: `"batch"`, batch normalization;
             `"frozen_batch"`, the same variables, but the moving statistics are used
             in training as well and never change, so that only an affine map is
-            trained; `None`, nothing. Defaults to `"batch"`.
+            trained; `"synchronized_batch"`, statistics over all replicas of a
+            `tf.distribute` strategy (TensorFlow only); `None`, nothing. Defaults to
+            `"batch"`.
         momentum: Momentum of the moving statistics. Defaults to `0.9`.
         epsilon: Added to the variance. Defaults to `1e-5`.
         gamma_initializer: Initializer of the normalization's γ. Defaults to `"zeros"`.
@@ -249,7 +251,7 @@ class NonLocalBlock(keras.layers.Layer):
             y = weighted_sum(theta, phi, g, self.mode, self._scale(theta), self.route)
         z = self.out(self._groups.merge(y, shape))
         if self.norm is not None:
-            z = self.norm(z, training=training and self.normalization == "batch")
+            z = self.norm(z, training=training and self.normalization != "frozen_batch")
         z = ops.cast(z, x.dtype)
         z = inputs + (ops.moveaxis(z, -1, 1) if first else z)
         if not return_attention_scores:
@@ -376,6 +378,7 @@ class NonLocalBlock(keras.layers.Layer):
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=self.gamma_initializer.clone(),
+            synchronized=self.normalization == "synchronized_batch",
             dtype=self._out_dtype(),
             name="norm",
         )

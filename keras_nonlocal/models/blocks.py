@@ -1,6 +1,7 @@
 """Stem, bottleneck and stages of a ResNet over any number of position axes."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from keras_nonlocal.architectures import (
     NetworkSpec,
     StemSpec,
 )
+from keras_nonlocal.layers import FrozenBatchNormalization
 
 # (stage name, layer name) -> the layer that follows a residual block.
 NonLocalFactory = Callable[[str, str], keras.layers.Layer]
@@ -26,6 +28,12 @@ GLOBAL_AVERAGE_POOLING = {
     2: layers.GlobalAveragePooling2D,
     3: layers.GlobalAveragePooling3D,
 }
+# What may follow a convolution.
+NORMALIZATIONS: dict[str, Callable[..., keras.layers.Layer]] = {
+    "batch": layers.BatchNormalization,
+    "frozen_batch": FrozenBatchNormalization,
+    "synchronized_batch": partial(layers.BatchNormalization, synchronized=True),
+}
 GLOBAL_MAX_POOLING = {2: layers.GlobalMaxPooling2D, 3: layers.GlobalMaxPooling3D}
 
 
@@ -34,6 +42,7 @@ def residual_stages(
     spec: NetworkSpec,
     nonlocal_factory: NonLocalFactory,
     kernel_regularizer: Any,
+    normalization: str,
 ) -> dict[str, Any]:
     """Applies the stem and res2 … res5.
 
@@ -43,15 +52,16 @@ def residual_stages(
         spec: The expanded network.
         nonlocal_factory: Makes the layer of each non-local place.
         kernel_regularizer: For the kernel of every convolution.
+        normalization: One of `NORMALIZATIONS`, what follows every convolution.
 
     Returns:
         Stage name → features after the stage, before any pooling that follows it.
     """
-    x = _stem(x, spec.stem, kernel_regularizer)
+    x = _stem(x, spec.stem, kernel_regularizer, normalization)
     features = {}
     for stage in spec.stages:
         for block in stage.blocks:
-            x = _bottleneck(x, block, kernel_regularizer)
+            x = _bottleneck(x, block, kernel_regularizer, normalization)
             if block.nonlocal_name is not None:
                 x = nonlocal_factory(stage.name, block.nonlocal_name)(x)
         features[stage.name] = x
@@ -60,7 +70,7 @@ def residual_stages(
     return features
 
 
-def _stem(x: Any, spec: StemSpec, kernel_regularizer: Any) -> Any:
+def _stem(x: Any, spec: StemSpec, kernel_regularizer: Any, normalization: str) -> Any:
     x = _convolution_norm(
         x,
         "conv1",
@@ -68,6 +78,7 @@ def _stem(x: Any, spec: StemSpec, kernel_regularizer: Any) -> Any:
         spec.kernel_size,
         spec.strides,
         kernel_regularizer=kernel_regularizer,
+        normalization=normalization,
     )
     x = layers.Activation("relu", name="conv1_relu")(x)
     rank = len(spec.pool_size)
@@ -77,7 +88,9 @@ def _stem(x: Any, spec: StemSpec, kernel_regularizer: Any) -> Any:
     return _MAX_POOLING[rank](spec.pool_size, spec.pool_strides, name="pool1_pool")(x)
 
 
-def _bottleneck(x: Any, spec: BottleneckSpec, kernel_regularizer: Any) -> Any:
+def _bottleneck(
+    x: Any, spec: BottleneckSpec, kernel_regularizer: Any, normalization: str
+) -> Any:
     shortcut = x
     if spec.shortcut_strides is not None:
         shortcut = _convolution_norm(
@@ -87,6 +100,7 @@ def _bottleneck(x: Any, spec: BottleneckSpec, kernel_regularizer: Any) -> Any:
             (1,) * len(spec.shortcut_strides),
             spec.shortcut_strides,
             kernel_regularizer=kernel_regularizer,
+            normalization=normalization,
         )
     for number, (kernel_size, strides) in enumerate(
         zip(spec.kernel_sizes, spec.strides, strict=True), start=1
@@ -99,6 +113,7 @@ def _bottleneck(x: Any, spec: BottleneckSpec, kernel_regularizer: Any) -> Any:
             kernel_size,
             strides,
             kernel_regularizer=kernel_regularizer,
+            normalization=normalization,
             # As in the released training (MODEL.BN_INIT_GAMMA: 0.0) and PySlowFast
             # (RESNET.ZERO_INIT_FINAL_BN: True): a residual branch starts silent.
             gamma_initializer="zeros" if last else "ones",
@@ -117,6 +132,7 @@ def _convolution_norm(
     strides: Sequence[int],
     *,
     kernel_regularizer: Any,
+    normalization: str,
     gamma_initializer: str = "ones",
 ) -> Any:
     """Convolution without bias, then batch normalisation.
@@ -141,7 +157,7 @@ def _convolution_norm(
         kernel_regularizer=kernel_regularizer,
         name=f"{name}_conv",
     )(x)
-    return layers.BatchNormalization(
+    return NORMALIZATIONS[normalization](
         axis=channel_axis(),
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,

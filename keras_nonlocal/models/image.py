@@ -23,6 +23,7 @@ class ImageNetworkOptions(TypedDict, total=False):
     width: int
     dropout_rate: float
     kernel_regularizer: Any
+    normalization: str
     include_preprocessing: bool
 
 
@@ -74,6 +75,11 @@ Args:
     width: Channels of conv1. Defaults to `64`.
     dropout_rate: Share of the features dropped before the classifier. Defaults to 0.
     kernel_regularizer: For the kernels of all convolutions and the classifier.
+    normalization: What follows the convolutions and W_z of the blocks: `"batch"`,
+        `"frozen_batch"` (`keras_nonlocal.layers.FrozenBatchNormalization`, for
+        fine-tuning with small batches) or `"synchronized_batch"` (statistics over
+        all replicas of a `tf.distribute` strategy; TensorFlow only, and on several
+        replicas without XLA). Defaults to `"batch"`.
     include_preprocessing: Whether the model begins with the normalisation that its
         weights need, so that it takes RGB pixels from 0 to 255. Defaults to `False`.
 
@@ -148,6 +154,7 @@ def _builder(depth: int) -> ImageBuilder:
         width: int = 64,
         dropout_rate: float = 0.0,
         kernel_regularizer: Any = None,
+        normalization: str = "batch",
         include_preprocessing: bool = False,
     ) -> keras.Model:
         check_head(include_top, pooling, classes, dropout_rate, None, rank=2)
@@ -174,7 +181,10 @@ def _builder(depth: int) -> ImageBuilder:
             dropout_rate=dropout_rate,
             kernel_regularizer=kernel_regularizer,
             score_window=None,
-            normalization=pretrained.normalization if include_preprocessing else None,
+            normalization=normalization,
+            pixel_normalization=(
+                pretrained.normalization if include_preprocessing else None
+            ),
         )
         pretrained.load(model)
         model.pyramid_outputs = pyramid_outputs(model)

@@ -7,7 +7,7 @@ import keras
 
 from keras_nonlocal.architectures import NetworkSpec
 from keras_nonlocal.layers import NonLocalBlock
-from keras_nonlocal.models.blocks import residual_stages
+from keras_nonlocal.models.blocks import NORMALIZATIONS, residual_stages
 from keras_nonlocal.models.head import Activation, classifier, pooled_features
 from keras_nonlocal.models.inputs import network_input
 from keras_nonlocal.models.preprocessing import preprocessing_layer
@@ -31,12 +31,18 @@ def build_network(
     dropout_rate: float,
     kernel_regularizer: Any,
     score_window: Sequence[int | None] | None,
-    normalization: PixelNormalization | None,
+    normalization: str,
+    pixel_normalization: PixelNormalization | None,
 ) -> ReplicatedModel:
     """Builds the functional model of `spec`; see `NLResNet` for the arguments.
 
     `num_frames` is the usual length of a clip, `None` that of the layout.
     """
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {tuple(NORMALIZATIONS)}. "
+            f"Received: normalization={normalization!r}"
+        )
     inputs = network_input(spec, input_tensor, input_shape, include_top, num_frames)
 
     def nonlocal_block(stage: str, layer_name: str) -> NonLocalBlock:
@@ -46,14 +52,17 @@ def build_network(
         return NonLocalBlock(
             temporal_group_size=group_size,
             kernel_regularizer=kernel_regularizer,
+            normalization=normalization,
             name=layer_name,
             **nonlocal_options,
         )
 
     x = inputs
-    if normalization is not None:
-        x = preprocessing_layer(normalization)(x)
-    x = residual_stages(x, spec, nonlocal_block, kernel_regularizer)["res5"]
+    if pixel_normalization is not None:
+        x = preprocessing_layer(pixel_normalization)(x)
+    x = residual_stages(x, spec, nonlocal_block, kernel_regularizer, normalization)[
+        "res5"
+    ]
     if include_top:
         x = classifier(
             x,

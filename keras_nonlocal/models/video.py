@@ -26,6 +26,7 @@ class NetworkOptions(TypedDict, total=False):
     width: int
     dropout_rate: float
     kernel_regularizer: Any
+    normalization: str
     score_window: tuple[int | None, int | None, int | None] | None
     include_preprocessing: bool
 
@@ -54,6 +55,7 @@ def NLResNet(
     width: int = 64,
     dropout_rate: float = 0.5,
     kernel_regularizer: Any = None,
+    normalization: str = "batch",
     score_window: tuple[int | None, int | None, int | None] | None = None,
     include_preprocessing: bool = False,
 ) -> keras.Model:
@@ -109,6 +111,11 @@ def NLResNet(
         width: Channels of conv1. Defaults to `64`.
         dropout_rate: Share of the features dropped before the classifier in training.
         kernel_regularizer: For the kernels of all convolutions and the classifier.
+        normalization: What follows the convolutions and W_z of the blocks: `"batch"`,
+            `"frozen_batch"` (`keras_nonlocal.layers.FrozenBatchNormalization`, for
+            fine-tuning with small batches) or `"synchronized_batch"` (statistics over
+            all replicas of a `tf.distribute` strategy; TensorFlow only, and on several
+            replicas without XLA). Defaults to `"batch"`.
         score_window: For clips larger or longer than those of the training: extent
             `(frames, height, width)`, in positions of the last feature map, of what
             one score sees; `None` is the whole axis. The scores of all places of this
@@ -193,7 +200,10 @@ def NLResNet(
         dropout_rate=dropout_rate,
         kernel_regularizer=kernel_regularizer,
         score_window=score_window,
-        normalization=pretrained.normalization if include_preprocessing else None,
+        normalization=normalization,
+        pixel_normalization=(
+            pretrained.normalization if include_preprocessing else None
+        ),
     )
     pretrained.load(model)
     return model
