@@ -11,11 +11,14 @@ if TYPE_CHECKING:
         update_batch_norm_statistics as update_batch_norm_statistics,
     )
     from keras_nonlocal.training.checkpoints import fit_resumably as fit_resumably
+    from keras_nonlocal.training.clip_datasets import transform_clips as transform_clips
     from keras_nonlocal.training.finetuning import freeze_stages as freeze_stages
     from keras_nonlocal.training.finetuning import (
         replace_classifier as replace_classifier,
     )
     from keras_nonlocal.training.finetuning import with_num_frames as with_num_frames
+    from keras_nonlocal.training.logs import SampleClips as SampleClips
+    from keras_nonlocal.training.logs import Throughput as Throughput
     from keras_nonlocal.training.metrics import (
         MeanAveragePrecision as MeanAveragePrecision,
     )
@@ -51,6 +54,9 @@ _MODULE_OF = {
     "precision_policy": "precision",
     "NonFiniteLossError": "nonfinite",
     "StopOnNonFiniteLoss": "nonfinite",
+    "SampleClips": "logs",
+    "Throughput": "logs",
+    "transform_clips": "clip_datasets",
     "gradient_l2": "recipes",
     "nesterov_sgd": "recipes",
     "scaled_learning_rate": "recipes",

@@ -1,15 +1,15 @@
 """Training that survives being killed at any moment."""
 
+import csv
 import math
 import os
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.late_variables import build_metrics, build_optimizer
 from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.states import (
     Progress,
@@ -21,6 +21,7 @@ from keras_nonlocal.training.states import (
 STATE_FILE = "state.npz"
 LAST_FILE = "last.weights.h5"
 BEST_FILE = "best.weights.h5"
+HISTORY_FILE = "history.csv"
 
 _OWN_ARGUMENTS = {"x", "y", "batch_size", "initial_epoch", "steps_per_epoch", "shuffle"}
 
@@ -47,7 +48,8 @@ def fit_resumably(
 
     - `state.npz`, all of that after the last saved step;
     - `last.weights.h5` and `best.weights.h5`, for `model.load_weights`, of the last
-      whole epoch and of the epoch with the best `monitor`.
+      whole epoch and of the epoch with the best `monitor`;
+    - `history.csv`, the logs of every whole epoch.
 
     Each is written beside the old one, flushed to the disk and put in its place in one
     step. `keras.callbacks.BackupAndRestore` restarts an interrupted epoch from its
@@ -182,7 +184,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         if self._is_restored:
             return
         self._writes = _is_chief(self.model)
-        _build_optimizer(self.model)
+        build_optimizer(self.model)
         if (self._directory / STATE_FILE).exists():
             load_state(self._directory / STATE_FILE, self.model)
         else:
@@ -196,7 +198,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             _begin_epoch(self._clips, epoch)
             return
         # `fit` has just reset the metrics, or has not made them yet.
-        _build_metrics(self.model, self._clips)
+        build_metrics(self.model, self._clips)
         load_state(self._directory / STATE_FILE, self.model, metrics=True)
         self._first_batch = self.progress.batch
         self._is_in_the_middle = False
@@ -221,6 +223,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             self._save_weights(BEST_FILE)
         self._save()
         self._save_weights(LAST_FILE)
+        self._save_history()
         if self._first_batch and getattr(self.model.optimizer, "use_ema", False):
             # The end of `fit`, here in the midst of a training, puts averages in.
             self._unaveraged = self.model.get_weights()
@@ -255,6 +258,10 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             with replacing(self._directory / name) as unfinished:
                 self.model.save_weights(unfinished)
 
+    def _save_history(self) -> None:
+        if self._writes:
+            _write_csv(self._directory / HISTORY_FILE, self.progress.logs)
+
 
 def _check_save_freq(save_freq: Any, clips: Any) -> None:
     if save_freq == "epoch":
@@ -272,34 +279,19 @@ def _check_save_freq(save_freq: Any, clips: Any) -> None:
         )
 
 
+def _write_csv(path: Path, logs: list[dict[str, float]]) -> None:
+    names = dict.fromkeys(name for row in logs for name in row)
+    with replacing(path) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["epoch", *names])
+        writer.writeheader()
+        for epoch, row in enumerate(logs):
+            writer.writerow({"epoch": epoch, **row})
+
+
 def _begin_epoch(dataset: Any, epoch: int) -> None:
     """Lets the next iteration be that of the epoch, as `ClipEpochs` does."""
     if hasattr(dataset, "resume"):
         dataset.resume(epoch)
-
-
-def _build_optimizer(model: keras.Model) -> None:
-    if model.optimizer.built:
-        return
-    strategy = getattr(model, "distribute_strategy", None)
-    with nullcontext() if strategy is None else strategy.scope():
-        model.optimizer.build(model.trainable_variables)
-
-
-def _build_metrics(model: keras.Model, clips: Any) -> None:
-    """Makes the variables of the metrics, which `fit` may leave to its first step."""
-    strategy = getattr(model, "distribute_strategy", None)
-    if strategy is not None and strategy.num_replicas_in_sync > 1:
-        return  # there, `fit` has made them
-    clip_spec, label_spec = clips.element_spec[:2]
-    labels = np.zeros((1, *label_spec.shape[1:]), label_spec.dtype.as_numpy_dtype)
-    clip = keras.KerasTensor((1, *clip_spec.shape[1:]), clip_spec.dtype.name)
-    scores = keras.tree.map_structure(
-        lambda spec: keras.ops.zeros(spec.shape, spec.dtype),
-        model.compute_output_spec(clip),
-    )
-    model.compute_metrics(None, keras.ops.convert_to_tensor(labels), scores)
-    model.reset_metrics()
 
 
 def _is_chief(model: keras.Model) -> bool:

@@ -91,10 +91,10 @@ class StopOnNonFiniteLoss(PositionedCallback):
         self._restore()
         batches = range(self.first_batch + self._begin, self.first_batch + batch + 1)
         guilty, culprit, finding = self._diagnose(batches)
-        paths = getattr(self._clips, "batch_paths", lambda epoch, batch: [])
-        raise NonFiniteLossError(
-            loss, self._epoch, guilty, paths(self._epoch, guilty), culprit, finding
-        )
+        paths: list[str] = []
+        if hasattr(self._clips, "batch_paths"):
+            paths = self._clips.batch_paths(self._epoch, guilty)
+        raise NonFiniteLossError(loss, self._epoch, guilty, paths, culprit, finding)
 
     def _diagnose(self, batches: range) -> tuple[int, str | None, str]:
         """The guilty batch, the culprit and a description of what was found."""

@@ -1,5 +1,6 @@
 """Interrupted trainings end like uninterrupted ones."""
 
+import csv
 import os
 import random
 import subprocess
@@ -205,6 +206,17 @@ def x_y(x, y):
     import tensorflow as tf
 
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(2)
+
+
+def test_the_history_is_a_csv(videos, tmp_path):
+    with pytest.raises(CrashError):
+        training(videos, tmp_path, [CrashAt(batches=NUM_BATCHES + 1)])
+    _, history = training(videos, tmp_path)
+    with (tmp_path / "history.csv").open() as file:
+        rows = [*csv.DictReader(file)]
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
+    for name, values in history.history.items():
+        assert [float(row[name]) for row in rows] == values
 
 
 def test_a_broken_loss_is_not_saved(tmp_path):

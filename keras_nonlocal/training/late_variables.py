@@ -1,0 +1,31 @@
+"""Variables that `fit` makes later than a checkpoint needs them."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def build_optimizer(model: keras.Model) -> None:
+    if model.optimizer.built:
+        return
+    strategy = getattr(model, "distribute_strategy", None)
+    with nullcontext() if strategy is None else strategy.scope():
+        model.optimizer.build(model.trainable_variables)
+
+
+def build_metrics(model: keras.Model, clips: Any) -> None:
+    """Makes the variables of the metrics, which `fit` may leave to its first step."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        return  # there, `fit` has made them
+    clip_spec, label_spec = clips.element_spec[:2]
+    labels = np.zeros((1, *label_spec.shape[1:]), label_spec.dtype.as_numpy_dtype)
+    clip = keras.KerasTensor((1, *clip_spec.shape[1:]), clip_spec.dtype.name)
+    scores = keras.tree.map_structure(
+        lambda spec: keras.ops.zeros(spec.shape, spec.dtype),
+        model.compute_output_spec(clip),
+    )
+    model.compute_metrics(None, keras.ops.convert_to_tensor(labels), scores)
+    model.reset_metrics()

@@ -1,0 +1,181 @@
+"""What a training shows of itself: speed, waiting, sample clips."""
+
+import os
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_nonlocal.training.clip_datasets import transform_clips
+
+
+class Throughput(keras.callbacks.Callback):
+    """Adds the speed of the training to its logs.
+
+    - `clips_per_second`: clips trained on per second of the epoch so far;
+    - `data_wait`: share of that time, from 0 to 1, in which the training waited
+      for the next batch, with all prefetching that the dataset does. Near 0, the model
+      is what limits the speed; otherwise, decoding is.
+
+    The progress bar, `History` and all callbacks that come after this one see both. The
+    first step of `fit`, which compiles the model, is not counted. Where a device works
+    while the program asks for the next batch, a wait may cost less time than it takes;
+    with several replicas, a thread asks ahead for them, and its waits are shown.
+
+    Example:
+
+    >>> throughput = keras_nonlocal.training.Throughput()
+    >>> model.fit(
+    ...     throughput.watch(train), callbacks=[throughput]
+    ... )  # doctest: +SKIP
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Of each batch that was handed out: number of clips, seconds of waiting.
+        self._batches: list[tuple[int, float]] = []
+        self._begin: float | None = None
+        self._num_uncounted = 0
+        self._figures: dict[str, float] = {}
+
+    def watch(self, clips: Any) -> Any:
+        """Returns the same dataset, whose consumer's waits are measured.
+
+        Args:
+            clips: A `tf.data.Dataset` of batches, on which `model.fit` is called. That
+                of `keras_nonlocal.data` can still be resumed.
+        """
+        return transform_clips(clips, self._timed)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._begin = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._batches.clear()
+        self._figures = {}
+        self._num_uncounted = 0
+        if self._begin is not None:
+            self._begin = time.perf_counter()
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        now = time.perf_counter()
+        if self._begin is None:
+            self._begin = now
+            self._num_uncounted = batch + 1
+            return
+        counted = self._batches[self._num_uncounted : batch + 1]
+        seconds = now - self._begin
+        if counted and seconds > 0:
+            num_clips, waits = np.sum(counted, axis=0)
+            self._figures = {
+                "clips_per_second": float(num_clips / seconds),
+                "data_wait": float(min(waits / seconds, 1.0)),
+            }
+        if logs is not None:
+            logs.update(self._figures)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs.update(self._figures)
+
+    def _timed(self, clips: Any) -> Any:
+        import tensorflow as tf
+
+        def asked() -> np.float64:
+            return np.float64(time.perf_counter())
+
+        def received(start: np.float64, num_clips: np.int64) -> np.bool_:
+            self._batches.append((int(num_clips), time.perf_counter() - float(start)))
+            return np.True_
+
+        def ask(_: Any) -> Any:
+            return tf.ensure_shape(tf.numpy_function(asked, [], tf.float64), ())
+
+        def receive(start: Any, *batch: Any) -> Any:
+            num_clips = tf.shape(tf.nest.flatten(batch)[0], out_type=tf.int64)[0]
+            done = tf.numpy_function(received, [start, num_clips], tf.bool)
+            with tf.control_dependencies([done]):
+                batch = tf.nest.map_structure(tf.identity, batch)
+            return batch if len(batch) > 1 else batch[0]
+
+        as_is = tf.autograph.experimental.do_not_convert
+        # `zip` asks its parts one after the other: first the clock, then for the batch.
+        clock = tf.data.Dataset.range(2**62).map(as_is(ask))
+        timed = tf.data.Dataset.zip((clock, clips))
+        if isinstance(clips.element_spec, tuple):
+            return timed.map(as_is(lambda start, batch: receive(start, *batch)))
+        return timed.map(as_is(receive))
+
+
+class SampleClips(keras.callbacks.Callback):
+    """Writes clips that the model is trained on for TensorBoard.
+
+    Before each epoch, the first clips of its first batch: an image per clip, with the
+    frames side by side, as the augmentation left them. It needs the package
+    `tensorboard`.
+
+    Args:
+        log_dir: Folder of the events, that of `keras.callbacks.TensorBoard` or one
+            beside it.
+        clips: The dataset of `keras_nonlocal.data` that the model is trained on, with
+            pixels from 0 to 255.
+        num_clips: Clips per epoch. Defaults to `4`.
+
+    Example:
+
+    >>> callbacks = [
+    ...     keras.callbacks.TensorBoard("logs"),
+    ...     keras_nonlocal.training.SampleClips("logs/clips", train),
+    ... ]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, log_dir: str | os.PathLike[str], clips: Any, num_clips: int = 4
+    ) -> None:
+        super().__init__()
+        if not hasattr(clips, "resume"):
+            raise TypeError(
+                "`clips` must be a clip dataset of keras_nonlocal.data. "
+                f"Received: clips={clips!r}"
+            )
+        self._log_dir = os.fspath(log_dir)
+        self._clips = clips
+        self._num_clips = num_clips
+        self._writer: Any = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        import tensorflow as tf
+
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(self._log_dir)
+        element = next(iter(self._clips.resume(epoch)))
+        clips = element[0] if isinstance(element, tuple) else element
+        with self._writer.as_default():
+            for i, strip in enumerate(clip_strips(clips[: self._num_clips])):
+                tf.summary.image(f"clip_{i}", strip[None], epoch)
+        self._writer.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def clip_strips(clips: Any) -> np.ndarray:
+    """Lays the frames of clips side by side.
+
+    Args:
+        clips: Pixels from 0 to 255, `(batch, num_frames, height, width, 3)`.
+
+    Returns:
+        Bytes, `(batch, height, num_frames * width, 3)`.
+    """
+    pixels = np.asarray(keras.ops.convert_to_numpy(clips))
+    if pixels.dtype != np.uint8:
+        pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    batch, frames, height, width, channels = pixels.shape
+    beside = np.moveaxis(pixels, 1, 2)
+    return beside.reshape(batch, height, frames * width, channels)
