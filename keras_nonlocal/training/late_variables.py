@@ -8,6 +8,7 @@ import numpy as np
 
 
 def build_optimizer(model: keras.Model) -> None:
+    """Makes the variables of the optimizer, under the model's strategy."""
     if model.optimizer.built:
         return
     strategy = getattr(model, "distribute_strategy", None)
