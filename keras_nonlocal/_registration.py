@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-_REGISTERING_MODULES = ("keras_nonlocal.layers", "keras_nonlocal.replicas")
+_REGISTERING_MODULES = (
+    "keras_nonlocal.data.augmentation",
+    "keras_nonlocal.layers",
+)
 
 
 def register_serializables() -> None:

@@ -50,6 +50,10 @@ def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
         "print(type(model.layers[-1]).__name__)"
     )
     assert run_python(code, str(path)).split()[-1] == "NonLocalBlock"
+    flip = keras.layers.RandomFlip("horizontal")
+    augment = keras_nonlocal.data.AugmentClips(flip, "channels")
+    keras.Model(inputs, augment(inputs)).save(path)
+    assert run_python(code, str(path)).split()[-1] == "AugmentClips"
 
 
 def test_every_public_name_resolves():
@@ -88,10 +92,11 @@ ARROWS = {
     "training": {"architectures", "layers", "data", "models", "replicas"},
     "inference": {"data", "models", "training"},
     "export": {"data", "layers", "models"},
-    "cli": {"architectures", "data", "models", "weights"},
+    "visualize": {"data", "layers", "models"},
+    "cli": {"architectures", "data", "inference", "models", "weights"},
     "__main__": {"cli"},
 }
-TENSORFLOW_ROOMS = {"data", "export", "replicas", "training"}
+TENSORFLOW_ROOMS = {"data", "export", "replicas", "training", "visualize"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -65,14 +65,19 @@ class FailurePolicy:
                 f"{self._max_errors} videos were left out",
             )
 
-    def report(self) -> None:
-        """Warns of the videos that were left out since the last report."""
+    def report(self, when: str = "of this epoch") -> None:
+        """Warns of the videos that were left out since the last report.
+
+        Args:
+            when: What they were left out of, or when.
+        """
         with self._lock:
             lines = [f"{path}: {self._reasons[path]}" for path in sorted(self._new)]
             self._new.clear()
         if lines and self._on_error == "skip":
             _LOGGER.warning(
-                "%d videos could not be read and were left out of this epoch:\n%s",
+                "%d videos could not be read and were left out %s:\n%s",
                 len(lines),
+                when,
                 "\n".join(lines),
             )

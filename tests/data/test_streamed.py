@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_nonlocal.data import Framing, video_dataset_from_tfds
+from keras_nonlocal.data import (
+    Framing,
+    RecordReader,
+    VideoError,
+    video_dataset_from_list,
+    video_dataset_from_tfds,
+    write_tfds_records,
+)
 from keras_nonlocal.data.frames import PicturesReader
 from tests.data.test_elements import joined
 from tests.data.videos import moving_pictures
@@ -254,3 +261,62 @@ def test_bad_builders(tfds: Any, builder: Any, load: Callable[..., Any]) -> None
         load(builder, "train", label_key="class")
     with pytest.raises(TypeError, match="Received: source='ucf101'"):
         load("ucf101", "train")
+
+
+@THIRD_PARTY
+def test_a_builder_is_written_as_records(builder: Any, tmp_path: Path) -> None:
+    builder.download_and_prepare()
+    target = tmp_path / "records"
+    settings = {"fps": 10, "quality": 2, "verbose": False}
+    videos = write_tfds_records(builder, target, "train", **settings)
+    assert videos.class_names == tuple(NAMES)
+    # Every video is there once, under its label.
+    found = []
+    whole = Framing(36, (36, 48))
+    for path, label in zip(videos.paths, videos.labels or (), strict=True):
+        with RecordReader(path) as record:
+            seed = len(record.times) - 12
+            np.testing.assert_allclose(record.times, np.arange(12 + seed) / 10)
+            got = record.read(np.arange(12 + seed), whole)[:, 0]
+        assert np.abs(got - VIDEOS[seed].astype(int)).mean() < 20
+        assert label == seed % 3
+        found.append(seed)
+    assert sorted(found) == [*range(7)]
+    written = [Path(path).stat().st_mtime_ns for path in videos.paths]
+    assert write_tfds_records(builder, target, "train", **settings) == videos
+    assert [Path(path).stat().st_mtime_ns for path in videos.paths] == written
+    clips = video_dataset_from_list(
+        videos, num_frames=2, crop_size=24, open_video=RecordReader, verbose=False
+    )
+    assert sorted(np.concatenate([y for _, y in clips])) == [0, 0, 0, 1, 1, 2, 2]
+
+
+def test_a_dataset_is_written_as_records(
+    dataset: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = write_tfds_records(dataset, tmp_path, num_threads=1)
+    assert "7/7" in capsys.readouterr().out
+    assert videos.labels == (0, 1, 2, 0, 1, 2, 0)
+    assert videos.class_names is None
+    shuffled = dataset.shuffle(7, seed=1)
+    with pytest.raises(ValueError, match="no records but those of the same videos"):
+        write_tfds_records(shuffled, tmp_path, verbose=False)
+    alone = dataset.map(lambda video, label: video).take(2)
+    videos = write_tfds_records(alone, tmp_path, label_key=None, verbose=False)
+    assert (len(videos.paths), videos.labels) == (2, None)
+
+
+def test_streams_without_an_end_are_not_written(dataset: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`source` must have an end"):
+        write_tfds_records(dataset.repeat(), tmp_path)
+
+
+def test_empty_videos_of_a_stream_are_not_written(tmp_path: Path) -> None:
+    videos = tf.data.Dataset.from_tensor_slices([3, 0, 9]).map(
+        lambda n: (tf.zeros((n, 36, 48, 3), tf.uint8), n)
+    )
+    settings = {"verbose": False, "on_error": lambda error: None}
+    written = write_tfds_records(videos, tmp_path, **settings)
+    assert written.labels == (3, 9)
+    with pytest.raises(VideoError, match="'dataset/1': it has no frames"):
+        write_tfds_records(videos, tmp_path, verbose=False)
