@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_nonlocal import layers as layers
     from keras_nonlocal import models as models
     from keras_nonlocal import training as training
+    from keras_nonlocal import visualize as visualize
     from keras_nonlocal import weights as weights
     from keras_nonlocal.export import export_saved_model as export_saved_model
     from keras_nonlocal.inference import evaluate_videos as evaluate_videos
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import decode_predictions as decode_predictions
     from keras_nonlocal.models import preprocess_input as preprocess_input
 
-_SUBMODULES = ("data", "export", "layers", "models", "training", "weights")
+_SUBMODULES = ("data", "export", "layers", "models", "training", "visualize", "weights")
 
 # Public name -> the module it is taken from.
 _MODULE_OF = {

@@ -1,0 +1,181 @@
+"""Smooth lines, arrows, dots and bars on an RGB picture."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Colour = tuple[float, float, float]
+Point = tuple[float, float]
+
+# Dark violet to light yellow, of steadily growing lightness.
+_HEAT_COLOURS = np.array(
+    [
+        (20, 11, 52),
+        (87, 16, 110),
+        (158, 40, 100),
+        (214, 72, 67),
+        (246, 125, 21),
+        (251, 190, 35),
+        (252, 255, 164),
+    ],
+    np.float32,
+)
+
+
+def heat_colours(values: np.ndarray) -> np.ndarray:
+    """Colours for values from 0 to 1: `(…)` → `(…, 3)` from 0 to 255."""
+    at = np.clip(values, 0, 1) * (len(_HEAT_COLOURS) - 1)
+    stops = np.arange(len(_HEAT_COLOURS))
+    return np.stack(
+        [np.interp(at, stops, channel) for channel in _HEAT_COLOURS.T], axis=-1
+    )
+
+
+class Canvas:
+    """A picture to draw on. Points are `(y, x)` in pixels from the upper left corner.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        colour: Of the background.
+    """
+
+    def __init__(self, height: int, width: int, colour: Colour) -> None:
+        self._pixels = np.empty((height, width, 3), np.float32)
+        self._pixels[:] = colour
+
+    @property
+    def picture(self) -> np.ndarray:
+        """RGB bytes, `(height, width, 3)`."""
+        return np.clip(np.round(self._pixels), 0, 255).astype(np.uint8)
+
+    def paste(self, picture: np.ndarray, corner: tuple[int, int]) -> None:
+        """Puts a picture `(height, width, 3)` with its upper left corner there."""
+        top, left = corner
+        height, width = picture.shape[:2]
+        self._pixels[top : top + height, left : left + width] = picture
+
+    def line(self, start: Point, end: Point, width: float, colour: Colour) -> None:
+        """Draws a line with round ends."""
+        reach = width / 2 + 1
+
+        def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            return width / 2 - _distance_to_segment(y, x, start, end)
+
+        self._draw(coverage, (start, end), reach, colour)
+
+    def disc(self, centre: Point, radius: float, colour: Colour) -> None:
+        """Draws a filled circle."""
+
+        def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            return radius - np.hypot(y - centre[0], x - centre[1])
+
+        self._draw(coverage, (centre,), radius + 1, colour)
+
+    def ring(self, centre: Point, radius: float, width: float, colour: Colour) -> None:
+        """Draws a circle."""
+
+        def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            return width / 2 - abs(np.hypot(y - centre[0], x - centre[1]) - radius)
+
+        self._draw(coverage, (centre,), radius + width, colour)
+
+    def bar(self, corner: Point, opposite: Point, colour: Colour) -> None:
+        """Fills a rectangle."""
+        (top, left), (bottom, right) = corner, opposite
+
+        def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            vertical = np.minimum(y - top, bottom - y)
+            return np.minimum(vertical, np.minimum(x - left, right - x))
+
+        self._draw(coverage, (corner, opposite), 1, colour)
+
+    def arrow(
+        self,
+        start: Point,
+        end: Point,
+        width: float,
+        colour: Colour,
+        border: float,
+        border_colour: Colour,
+    ) -> None:
+        """Draws a line with a head whose tip is at the end, or a dot if it is short.
+
+        Args:
+            start: Of the line.
+            end: The tip.
+            width: Of the line.
+            colour: Of line and head.
+            border: Width of a border around both.
+            border_colour: Of the border.
+        """
+        along = np.subtract(end, start)
+        length = float(np.hypot(*along))
+        size = 4 * width + 2
+        if length < size:
+            self.disc(end, size / 2 + border, border_colour)
+            self.disc(end, size / 2, colour)
+            return
+        along = along / length
+        across = np.array([-along[1], along[0]])
+        base = np.subtract(end, size * along)
+        left, right = base + 0.5 * size * across, base - 0.5 * size * across
+        head = tuple((float(y), float(x)) for y, x in (end, left, right))
+        shaft_end = (float(base[0] + along[0]), float(base[1] + along[1]))
+        self.line(start, shaft_end, width + 2 * border, border_colour)
+        self._triangle(head, border, border_colour)
+        self.line(start, shaft_end, width, colour)
+        self._triangle(head, 0, colour)
+
+    def _triangle(
+        self, corners: Sequence[Point], border: float, colour: Colour
+    ) -> None:
+        middle = np.mean(corners, axis=0)
+
+        def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+            inside = np.full(y.shape, np.inf)
+            for a, b in zip(corners, (*corners[1:], corners[0]), strict=True):
+                normal = np.array([b[1] - a[1], a[0] - b[0]]) / np.hypot(
+                    b[0] - a[0], b[1] - a[1]
+                )
+                if normal @ (middle - a) < 0:
+                    normal = -normal
+                edge = normal[0] * (y - a[0]) + normal[1] * (x - a[1])
+                inside = np.minimum(inside, edge)
+            return inside + border
+
+        self._draw(coverage, corners, 1 + border, colour)
+
+    def _draw(
+        self,
+        depth: Callable[[np.ndarray, np.ndarray], np.ndarray],
+        around: Sequence[Point],
+        margin: float,
+        colour: Colour,
+    ) -> None:
+        """Blends a colour over the pixels that lie inside a shape.
+
+        Args:
+            depth: From coordinates of pixel centres to their distance from the edge,
+                positive inside.
+            around: The shape lies within `margin` of the box around these points.
+            margin: In pixels.
+            colour: RGB from 0 to 255.
+        """
+        low = np.floor(np.min(around, axis=0) - margin).astype(int)
+        high = np.ceil(np.max(around, axis=0) + margin).astype(int) + 1
+        (top, left), (bottom, right) = np.maximum(low, 0), np.maximum(high, 0)
+        region = self._pixels[top:bottom, left:right]
+        y, x = np.mgrid[top : top + region.shape[0], left : left + region.shape[1]]
+        alpha = np.clip(depth(y + 0.5, x + 0.5) + 0.5, 0, 1)[..., np.newaxis]
+        region += alpha * (np.array(colour) - region)
+
+
+def _distance_to_segment(
+    y: np.ndarray, x: np.ndarray, start: Point, end: Point
+) -> np.ndarray:
+    along_y, along_x = end[0] - start[0], end[1] - start[1]
+    squared = along_y**2 + along_x**2
+    share = ((y - start[0]) * along_y + (x - start[1]) * along_x) / max(squared, 1e-9)
+    share = np.clip(share, 0, 1)
+    return np.hypot(y - start[0] - share * along_y, x - start[1] - share * along_x)

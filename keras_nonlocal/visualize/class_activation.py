@@ -1,0 +1,169 @@
+"""Where in a clip a class shows, by the gradient of its score (Grad-CAM)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_nonlocal.data.arguments import is_integer
+from keras_nonlocal.visualize.layer_choice import find_feature_layer
+
+
+@dataclass(frozen=True)
+class ClassActivation:
+    """Where one class shows.
+
+    Args:
+        layer_name: The layer whose features were weighted.
+        class_index: The class.
+        score: What the model puts out for the class.
+        heat: From 0 to 1, the place where the class shows most in the clip,
+            `(frames, height, width)` of the layer; 0 everywhere if it shows nowhere.
+    """
+
+    layer_name: str
+    class_index: int
+    score: float
+    heat: np.ndarray
+
+    def resized(self, num_frames: int, height: int, width: int) -> np.ndarray:
+        """The heat, linearly interpolated to `(num_frames, height, width)`."""
+        heat = self.heat
+        for axis, size in enumerate((num_frames, height, width)):
+            heat = _resized_along(heat, axis, size)
+        return heat
+
+
+def grad_cam(
+    model: keras.Model,
+    clip: Any,
+    layer_name: str | None = None,
+    *,
+    class_index: int | None = None,
+) -> ClassActivation:
+    """Finds the places and times at which a class shows.
+
+    `ReLU(Σ_k α_k A_k)`, where `A_k` is channel k of a layer's features and `α_k` the
+    mean over all places and times of the gradient of the class's score with respect to
+    it. The score is taken before the softmax (or sigmoid) of the last `Dense` layer.
+    Works on the TensorFlow, JAX and torch backends.
+
+    Args:
+        model: A functional model from clips to `(batch, classes)`.
+        clip: What the model takes, a batch of one:
+            `(1, num_frames, height, width, channels)`.
+        layer_name: Name of a layer with features of clips that everything after it is
+            computed from; not one that a shortcut passes by. Defaults to the last
+            non-local block, or else to the last such layer.
+        class_index: The class. Defaults to the one with the highest score.
+
+    Raises:
+        ValueError: If the model has no such layer or class.
+
+    Example:
+
+    >>> model = keras_nonlocal.NLResNet50C2D(
+    ...     input_shape=(4, 32, 32, 3), classes=2, width=4)
+    >>> clip = np.random.rand(1, 4, 32, 32, 3)
+    >>> keras_nonlocal.visualize.grad_cam(model, clip).resized(4, 32, 32).shape
+    (4, 32, 32)
+
+    References:
+        [Grad-CAM](https://arxiv.org/abs/1610.02391), Selvaraju et al., ICCV 2017.
+    """
+    layer = find_feature_layer(model, layer_name)
+    body = keras.Model(model.input, [layer.output, model.outputs[0]])
+    features, outputs = body(clip, training=False)
+    scores = ops.convert_to_numpy(ops.cast(outputs, "float32"))[0]
+    index = _checked_class(class_index, scores)
+    gradient = _gradient(_head(model, layer), features, index)
+    maps, slopes = (
+        ops.convert_to_numpy(ops.cast(x, "float32"))[0] for x in (features, gradient)
+    )
+    if keras.config.image_data_format() == "channels_first":
+        maps, slopes = np.moveaxis(maps, 0, -1), np.moveaxis(slopes, 0, -1)
+    heat = np.maximum(maps @ slopes.mean(axis=(0, 1, 2)), 0)
+    highest = heat.max()
+    return ClassActivation(
+        layer.name,
+        index,
+        float(scores[index]),
+        heat / highest if highest > 0 else heat,
+    )
+
+
+def _checked_class(class_index: int | None, scores: np.ndarray) -> int:
+    if class_index is None:
+        return int(scores.argmax())
+    if not is_integer(class_index) or not 0 <= class_index < len(scores):
+        raise ValueError(
+            f"`class_index` must be an integer from 0 to {len(scores) - 1}. "
+            f"Received: class_index={class_index!r}"
+        )
+    return int(class_index)
+
+
+def _head(model: keras.Model, layer: keras.layers.Layer) -> keras.Model:
+    """From the features of a layer to scores before their softmax."""
+    try:
+        head = keras.Model(layer.output, model.outputs[0])
+    except ValueError:
+        raise ValueError(
+            "`layer_name` must name a layer that no shortcut passes by. "
+            f"Received: layer_name={layer.name!r}"
+        ) from None
+    classifiers = [name for name in head.layers if isinstance(name, keras.layers.Dense)]
+    if not classifiers:
+        return head
+    last = classifiers[-1]
+    linear = type(last).from_config({**last.get_config(), "activation": "linear"})
+
+    def call(called: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+        return (linear if called is last else called)(*args, **kwargs)
+
+    head = keras.models.clone_model(
+        head, call_function=call, clone_function=lambda shared: shared
+    )
+    linear.set_weights(last.get_weights())
+    return head
+
+
+def _gradient(head: keras.Model, features: Any, class_index: int) -> Any:
+    """Gradient of one score with respect to the features."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            score = head(features, training=False)[0, class_index]
+        return tape.gradient(score, features)
+    if backend == "torch":
+        import torch
+
+        leaf = features.detach().requires_grad_()
+        with torch.enable_grad():
+            score = head(leaf, training=False)[0, class_index]
+        return torch.autograd.grad(score, leaf)[0]
+    if backend == "jax":
+        import jax
+
+        return jax.grad(lambda x: head(x, training=False)[0, class_index])(features)
+    raise ValueError(
+        "Gradients are computed on the TensorFlow, JAX and torch backends. "
+        f"Received: backend={backend!r}"
+    )
+
+
+def _resized_along(x: np.ndarray, axis: int, size: int) -> np.ndarray:
+    """Linear interpolation between the centres of cells along one axis."""
+    length = x.shape[axis]
+    at = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, length - 1)
+    shape = [1] * x.ndim
+    shape[axis] = size
+    share = (at - low).reshape(shape)
+    return x.take(low, axis) * (1 - share) + x.take(high, axis) * share

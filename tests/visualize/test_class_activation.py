@@ -1,0 +1,116 @@
+"""Grad-CAM against its formula and against networks of known answer."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal.visualize import grad_cam
+from tests.visualize.clips import grey_video, random_network, red_attends_to_red
+
+
+def test_constructed_place_and_time():
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    found = grad_cam(red_attends_to_red(), clip, "redness", class_index=0)
+    assert found.heat.shape == (8, 8, 8)
+    frame, row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
+    assert (frame, row // 2, column // 2) == (5, 2, 1)
+    hot = np.zeros((8, 8, 8))
+    hot[5, 4:6, 2:4] = 1
+    np.testing.assert_allclose(found.heat, hot, atol=1e-4)
+    grey = grad_cam(red_attends_to_red(), clip, "redness", class_index=1)
+    assert grey.heat[5, 4, 2] < 0.5 * grey.heat[0].min()
+
+
+def test_formula():
+    """After the layer come a ReLU, a mean and a matrix: α follows in closed form."""
+    model = red_attends_to_red()
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(2, 3))
+    model.get_layer("predictions").kernel.assign(kernel)
+    clip = rng.uniform(0, 255, (1, 8, 32, 32, 3)).astype("float32")
+    block = keras.Model(model.input, model.get_layer("block").output)
+    maps = keras.ops.convert_to_numpy(block(clip))[0].astype(np.float64)
+    scores = keras.ops.convert_to_numpy(model(clip))[0]
+    for index in range(3):
+        # d/dA of the mean over the positions of ReLU(A) @ kernel.
+        alpha = (maps > 0).mean(axis=(0, 1, 2)) * kernel[:, index]
+        expected = np.maximum(maps @ alpha, 0)
+        found = grad_cam(model, clip, class_index=index)
+        assert found.layer_name == "block"
+        assert found.score == pytest.approx(scores[index], abs=1e-6)
+        if expected.max() > 0:
+            np.testing.assert_allclose(found.heat, expected / expected.max(), atol=1e-4)
+        else:
+            assert not found.heat.any()
+    best = grad_cam(model, clip)
+    assert best.class_index == scores.argmax()
+
+
+def test_a_saturated_softmax_does_not_hide_the_gradient():
+    model = red_attends_to_red()
+    model.get_layer("predictions").kernel.assign([[9e4, 0.0, 0.0], [0.0, 5.0, 0.0]])
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    found = grad_cam(model, clip, "redness")
+    assert found.score == 1
+    assert found.heat.max() == 1
+
+
+def test_the_model_is_left_as_it_was():
+    model = red_attends_to_red()
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    before = keras.ops.convert_to_numpy(model(clip))
+    grad_cam(model, clip)
+    np.testing.assert_array_equal(model(clip), before)
+    assert model.get_layer("predictions").activation is keras.activations.softmax
+
+
+def test_default_layer_without_blocks():
+    inputs = keras.Input((4, 8, 8, 3))
+    x = keras.layers.Conv3D(2, 1, name="one")(inputs)
+    x = keras.layers.Conv3D(2, 1, name="two")(x)
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    clip = np.random.default_rng(0).normal(size=(1, 4, 8, 8, 3)).astype("float32")
+    assert grad_cam(model, clip).layer_name == "two"
+
+
+def test_resizing_keeps_places():
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    found = grad_cam(red_attends_to_red(), clip, "redness", class_index=0)
+    large = found.resized(16, 64, 96)
+    assert large.shape == (16, 64, 96)
+    frame, row, column = np.unravel_index(large.argmax(), large.shape)
+    assert frame in (10, 11)
+    assert 32 <= row < 48
+    assert 24 <= column < 48
+    np.testing.assert_allclose(found.resized(8, 8, 8), found.heat)
+    ramp = type(found)("layer", 0, 1.0, np.arange(4.0).reshape(4, 1, 1))
+    np.testing.assert_allclose(
+        ramp.resized(8, 1, 1)[:, 0, 0], [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_index": 3}, "from 0 to 2. Received: class_index=3"),
+        ({"class_index": -1}, "Received: class_index=-1"),
+        ({"layer_name": "dense"}, "Received: layer_name='dense'"),
+    ],
+)
+def test_wrong_values(arguments, message):
+    clip = np.zeros((1, 4, 32, 32, 3), "float32")
+    with pytest.raises(ValueError, match=message):
+        grad_cam(random_network(), clip, **arguments)
+
+
+def test_layers_beside_a_shortcut_are_refused():
+    inputs = keras.Input((4, 8, 8, 3))
+    x = keras.layers.Conv3D(3, 1, name="branch")(inputs)
+    x = keras.layers.Add(name="sum")([x, inputs])
+    x = keras.layers.GlobalAveragePooling3D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    clip = np.ones((1, 4, 8, 8, 3), "float32")
+    assert grad_cam(model, clip, "sum").heat.shape == (4, 8, 8)
+    with pytest.raises(ValueError, match=r"no shortcut .* layer_name='branch'"):
+        grad_cam(model, clip, "branch")
