@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from keras_nonlocal.cli import convert, info, scan, summary
+from keras_nonlocal.cli import convert, evaluate, info, predict, scan, summary
 
-_COMMANDS = (summary, convert, info, scan)
+_COMMANDS = (predict, evaluate, convert, scan, summary, info)
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,12 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; 1 where a comparison or a check came out negative; 2 where the
-        arguments, the files they name or what is installed do not fit.
+        arguments, the files they name or what is installed do not fit; 130 if it was
+        interrupted.
     """
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow leaves its fast convolutions out on many CPUs.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         return options.run(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (ValueError, OSError, ImportError) as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)
         return 2

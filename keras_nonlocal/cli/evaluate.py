@@ -1,0 +1,96 @@
+"""`keras-nonlocal evaluate`: the accuracy of a model on a collection."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
+from keras_nonlocal.cli.video_lists import add_list_options, read_videos
+from keras_nonlocal.cli.view_options import add_view_options, view_arguments
+
+
+def add_command(commands: Any) -> argparse.ArgumentParser:
+    """Adds the command to the subparsers and returns its parser."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "evaluate",
+        help="the accuracy of a model on a collection",
+        description="Scores the whole videos of a directory with a folder per class, "
+        "or of a list, and prints top-1, top-5, mean average precision and a line per "
+        "class.",
+        epilog="exit codes: 0; 1 if videos could not be read; 2 for a user's error. "
+        "example: keras-nonlocal evaluate model.keras videos/test "
+        "--results-file scores.jsonl",
+    )
+    add_model_argument(command)
+    command.add_argument(
+        "videos",
+        metavar="VIDEOS",
+        help="a directory with a folder per class, or a list",
+    )
+    add_list_options(command)
+    command.add_argument(
+        "--results-file",
+        metavar="FILE",
+        help="scores are written here video by video; if it is there, only the videos "
+        "that it lacks are scored",
+    )
+    command.add_argument(
+        "--max-errors",
+        type=int,
+        default=100,
+        metavar="NUMBER",
+        help="videos that may be left out (default: %(default)s)",
+    )
+    command.add_argument(
+        "--confusion", action="store_true", help="print the confusion matrix as well"
+    )
+    add_view_options(command)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
+    from keras_nonlocal import evaluate_videos
+
+    model = load_model_file(options.model)
+    result = evaluate_videos(
+        model,
+        read_videos(options.videos, options),
+        results_file=options.results_file,
+        max_errors=options.max_errors,
+        verbose=int(sys.stdout.isatty() and not options.json),
+        **view_arguments(options),
+    )
+    if options.json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        _print_classes(result)
+        if options.confusion and result.confusion_matrix is not None:
+            _print_confusion(result)
+        print(f"\n{result}")
+    return 1 if result.failures else 0
+
+
+def _print_classes(result: Any) -> None:
+    rows = result.per_class
+    columns = [key for key in rows[0] if key not in ("class", "videos")]
+    titles = (name.replace("_", " ") for name in columns)
+    print(f"| class | videos | {' | '.join(titles)} |")
+    print(f"|---|---:|{'---:|' * len(columns)}")
+    for row in rows:
+        numbers = " | ".join(_number(row[name]) for name in columns)
+        print(f"| {row['class']} | {row['videos']} | {numbers} |")
+
+
+def _print_confusion(result: Any) -> None:
+    print("\nrows: the class; columns: what was taken for it\n")
+    print(f"| | {' | '.join(result.class_names)} |")
+    print(f"|---|{'---:|' * len(result.class_names)}")
+    for name, row in zip(result.class_names, result.confusion_matrix, strict=True):
+        print(f"| {name} | {' | '.join(map(str, row))} |")
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:.3f}"

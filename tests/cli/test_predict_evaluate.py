@@ -1,0 +1,119 @@
+"""`keras-nonlocal predict` and `keras-nonlocal evaluate`."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_nonlocal import predict_video
+from keras_nonlocal.cli import main
+from tests.data.videos import moving_pictures, write_video
+from tests.inference.test_predicting import small
+
+VIEWS = ["--num-clips", "2", "--num-crops", "1", "--frame-stride", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A model of five classes and a video of each."""
+    for index, name in enumerate("abcde"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        write_video(
+            tmp_path / "videos" / name / "x.mp4",
+            moving_pictures(9, 48, 64, seed=index),
+        )
+    small().save(tmp_path / "model.keras")
+    (tmp_path / "names.txt").write_text("a\nb\nc\nd\ne\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def expected_scores(paths):
+    from keras_nonlocal.cli.model_file import load_model_file
+
+    return predict_video(load_model_file("model.keras"), paths, 2, 1, frame_stride=2)
+
+
+def test_predict(folder, capsys):
+    paths = ["videos/a/x.mp4", "videos/c/x.mp4"]
+    command = ["predict", "model.keras", *paths, "--class-names", "names.txt", *VIEWS]
+    assert main([*command, "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    scores = expected_scores(paths)
+    expected = []
+    for path, row in zip(paths, scores, strict=True):
+        best = np.argsort(-row)[:2]
+        expected += [path, *(f"  {row[i]:.4f}  {'abcde'[i]}" for i in best)]
+    assert lines == expected
+    assert main([*command, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)["videos"]
+    assert [row["path"] for row in printed] == paths
+    found = {x["class"]: x["score"] for x in printed[1]["classes"]}
+    np.testing.assert_allclose([found[n] for n in "abcde"], scores[1], atol=1e-6)
+
+
+def test_predict_tells_of_broken_videos(folder, capsys):
+    (folder / "broken.mp4").write_bytes(b"no video")
+    command = ["predict", "model.keras", "broken.mp4", "videos/a/x.mp4", *VIEWS]
+    assert main(command) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("broken.mp4: ")
+    assert captured.out.startswith("videos/a/x.mp4\n  0.")
+    assert main([*command, "--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)["videos"]
+    assert "error" in rows[0]
+    assert len(rows[1]["classes"]) == 5
+
+
+def test_evaluate(folder, capsys):
+    (folder / "videos" / "b" / "broken.mp4").write_bytes(b"no video")
+    command = ["evaluate", "model.keras", "videos", *VIEWS]
+    assert main([*command, "--json", "--results-file", "scores.jsonl"]) == 1
+    figures = json.loads(capsys.readouterr().out)
+    paths = [f"videos/{name}/x.mp4" for name in "abcde"]
+    best = expected_scores(paths).argmax(1)
+    assert figures["top1"] == np.mean(best == np.arange(5))
+    assert figures["top5"] == 1
+    assert [row["class"] for row in figures["per_class"]] == [*"abcde"]
+    assert [*figures["failures"]] == ["videos/b/broken.mp4"]
+    (folder / "videos" / "b" / "broken.mp4").unlink()
+    assert main([*command, "--confusion", "--results-file", "scores.jsonl"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("| class | videos | top1 | top5 | average precision |\n")
+    assert f"\n5 videos: top-1 {figures['top1']:.4f}, top-5 1.0000, mAP " in printed
+    rows = printed[printed.index("| |") :].splitlines()[2:7]
+    for row, column in zip(rows, best, strict=True):
+        assert row.split("|")[2 + column].strip() == "1"
+
+
+def test_evaluate_a_list(folder, capsys):
+    (folder / "list.csv").write_text("a/x.mp4 0\nb/x.mp4 1 4\n")
+    command = ["evaluate", "model.keras", "list.csv", "--root", "videos", *VIEWS]
+    assert main([*command, "--list-format", "path-labels"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("| class | videos | average precision |\n")
+    assert "\n2 videos: mAP " in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["predict", "no.keras", "x.mp4"], "The model must be a `.keras` file."),
+        (["predict", "names.txt", "x.mp4"], "The model must be a `.keras` file."),
+        (["predict", "model.keras", "x.mp4"], "`path_or_paths` must name existing"),
+        (["evaluate", "model.keras", "no"], "The videos must be a directory"),
+        (
+            ["predict", "model.keras", "x.mp4", "--class-names", "two.txt"],
+            "must have the 5 classes of the model. Received: 2 names in 'two.txt'",
+        ),
+        (["predict", "broken.keras", "x.mp4"], "The model could not be loaded: "),
+    ],
+)
+def test_errors_are_one_line(folder, capsys, command, message):
+    (folder / "two.txt").write_text("a\nb\n")
+    (folder / "broken.keras").write_bytes(b"no archive")
+    assert main(command) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
