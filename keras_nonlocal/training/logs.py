@@ -104,10 +104,15 @@ class Throughput(keras.callbacks.Callback):
         as_is = tf.autograph.experimental.do_not_convert
         # `zip` asks its parts one after the other: first the clock, then for the batch.
         clock = tf.data.Dataset.range(2**62).map(as_is(ask))
-        timed = tf.data.Dataset.zip((clock, clips))
+        pairs = tf.data.Dataset.zip((clock, clips))
         if isinstance(clips.element_spec, tuple):
-            return timed.map(as_is(lambda start, batch: receive(start, *batch)))
-        return timed.map(as_is(receive))
+            timed = pairs.map(as_is(lambda start, batch: receive(start, *batch)))
+        else:
+            timed = pairs.map(as_is(receive))
+        options = tf.data.Options()
+        # A prefetching that `tf.data` adds here would wait in the training's place.
+        options.experimental_optimization.inject_prefetch = False
+        return timed.with_options(options)
 
 
 class SampleClips(keras.callbacks.Callback):
