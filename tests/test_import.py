@@ -93,7 +93,15 @@ ARROWS = {
     "inference": {"data", "models", "training"},
     "export": {"data", "layers", "models"},
     "visualize": {"data", "layers", "models"},
-    "cli": {"architectures", "data", "inference", "models", "weights"},
+    "cli": {
+        "architectures",
+        "data",
+        "export",
+        "inference",
+        "models",
+        "visualize",
+        "weights",
+    },
     "__main__": {"cli"},
 }
 TENSORFLOW_ROOMS = {"data", "export", "replicas", "training", "visualize"}

@@ -5,9 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from keras_nonlocal.cli import convert, evaluate, info, predict, scan, summary
+from keras_nonlocal.cli import (
+    convert,
+    evaluate,
+    export,
+    info,
+    predict,
+    scan,
+    summary,
+    visualize,
+)
 
-_COMMANDS = (predict, evaluate, convert, scan, summary, info)
+_COMMANDS = (predict, evaluate, export, convert, scan, visualize, summary, info)
 _INTERRUPTED = 130
 
 
