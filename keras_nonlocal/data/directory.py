@@ -119,7 +119,9 @@ def video_dataset_from_directory(
             end of the epoch, to the logger `keras_nonlocal`; a function is called
             with the `keras_nonlocal.data.VideoError` and either raises or has the
             video left out. The number of batches is not known in advance unless
-            it is `"raise"`, which is the default.
+            it is `"raise"`, which is the default: `fit` then counts them in its
+            first epoch, and Keras remarks at the end of each that data ran out. To
+            leave out broken videos once and for all, see `scan_videos`.
         max_errors: Videos that may be left out before an error stops the epoch.
             Defaults to `100`.
         open_video: Opens a path and returns a context manager with `times` and
@@ -137,7 +139,8 @@ def video_dataset_from_directory(
             `seed`. Defaults to all videos.
         drop_remainder: Whether to leave out a last batch that is not full; with
             `shard`, all workers then have the same number of batches, as training in
-            step needs it. Not for testing. Defaults to `False`.
+            step needs it, and `on_error` must be `"raise"`. Not for testing. Defaults
+            to `False`.
 
     Returns:
         A `tf.data.Dataset` of `(clips, labels)`, or of `clips` alone without labels;

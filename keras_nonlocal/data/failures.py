@@ -76,8 +76,9 @@ class FailurePolicy:
             self._new.clear()
         if lines and self._on_error == "skip":
             _LOGGER.warning(
-                "%d videos could not be read and were left out %s:\n%s",
+                "%d %s left out %s:\n%s",
                 len(lines),
+                "unreadable video was" if len(lines) == 1 else "unreadable videos were",
                 when,
                 "\n".join(lines),
             )

@@ -74,7 +74,7 @@ def video_dataset_from_list(
     _check_arguments(label_mode, batch_size, shuffle, seed, validation_split, subset)
     _check_labels(label_mode, videos)
     share = shard_of(shard, is_equal=drop_remainder)
-    check_same_seed(shard, shuffle, seed)
+    check_shares(shard, shuffle, seed, drop_remainder, on_error)
     clips = ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos)
     framings = FramingSampler(crop_size, short_side, num_crops, horizontal_flip)
     if seed is None:
@@ -110,12 +110,20 @@ def video_dataset_from_list(
     return datasets if subset == "both" else datasets[0]
 
 
-def check_same_seed(shard: Any, shuffle: Any, seed: Any) -> None:
-    """Refuses shards that would be dealt out of differently shuffled videos."""
+def check_shares(
+    shard: Any, shuffle: Any, seed: Any, drop_remainder: Any, on_error: Any
+) -> None:
+    """Refuses shares that would overlap, or not be equal although they have to be."""
     if shard is not None and shuffle and seed is None:
         raise ValueError(
             "`seed` must be given, the same for all workers, if shuffled videos are "
             f"dealt out to them. Received: seed=None, shard={shard!r}"
+        )
+    if shard is not None and drop_remainder and on_error != "raise":
+        raise ValueError(
+            '`on_error` must be "raise" if all workers are to have the same number of '
+            "batches: leave out broken videos beforehand, as `scan_videos` finds them. "
+            f"Received: on_error={on_error!r}, shard={shard!r}, drop_remainder=True"
         )
 
 

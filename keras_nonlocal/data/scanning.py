@@ -57,6 +57,13 @@ def scan_videos(
 
     Returns:
         The facts, in the order of `paths`.
+
+    Example:
+
+    >>> videos = list_directory("videos")  # doctest: +SKIP
+    >>> facts = scan_videos(videos.paths, "facts.csv")  # doctest: +SKIP
+    >>> whole = [i for i, fact in enumerate(facts) if not fact.error]  # doctest: +SKIP
+    >>> train = video_dataset_from_list(videos.select(whole))  # doctest: +SKIP
     """
     if num_threads is not None:
         check_positive_integer("num_threads", num_threads)

@@ -15,7 +15,7 @@ from keras_nonlocal.data.epochs import Shard, shard_of
 from keras_nonlocal.data.failures import FailurePolicy, OnError
 from keras_nonlocal.data.frames import PicturesReader
 from keras_nonlocal.data.labels import FlipLabels, label_table
-from keras_nonlocal.data.listed import check_same_seed
+from keras_nonlocal.data.listed import check_shares
 from keras_nonlocal.data.loading import LoadedClips, ViewSampler
 from keras_nonlocal.data.pipeline import ClipPipeline
 from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
@@ -105,7 +105,7 @@ def video_dataset_from_tfds(
         check_positive_integer("batch_size", batch_size)
     if seed is not None:
         check_count("seed", seed)
-    check_same_seed(shard, shuffle, seed)
+    check_shares(shard, shuffle, seed, drop_remainder, on_error)
     stream = video_stream(
         source, split, video_key, label_mode and label_key, class_names
     )

@@ -2,6 +2,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 from keras_nonlocal.data import VideoError, video_dataset_from_directory
@@ -49,7 +50,7 @@ def test_skipped_videos_are_reported_at_the_end_of_each_epoch(
             assert sorted(labels(dataset)) == [0, 0, 1, 1]
         (record,) = caplog.records
         first, *rest = record.getMessage().splitlines()
-        assert first == "2 videos could not be read and were left out of this epoch:"
+        assert first == "2 unreadable videos were left out of this epoch:"
         broken = [str(directory / name) for name in ("a/1.mp4", "b/1.mp4")]
         assert rest == [
             f"{path}: Invalid data found when processing input" for path in broken
@@ -86,6 +87,43 @@ def test_what_is_skipped_changes_no_other_clip(directory: Path) -> None:
     assert len({*with_broken}) == 4
     again = load(directory, on_error="skip").unbatch()
     assert [clip.numpy().tobytes() for clip, _ in again] == with_broken
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="trains on TensorFlow"
+)
+# Keras says so at the end of each epoch whose length it does not know in advance.
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
+def test_fit_goes_through_all_that_is_left_in_each_epoch(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    steps = []
+
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            steps.append(batch)
+
+    model = keras.Sequential(
+        [keras.layers.GlobalAveragePooling3D(), keras.layers.Dense(2)]
+    )
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(
+        load(directory, on_error="skip"),
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+        callbacks=[Steps()],
+    )
+    assert steps == [0, 1] * 3
+    assert [record.name for record in caplog.records] == ["keras_nonlocal"] * 3
+
+
+def test_workers_in_step_leave_nothing_out(directory: Path) -> None:
+    options = {"shard": (0, 2), "drop_remainder": True}
+    with pytest.raises(ValueError, match=r"scan_videos.*Received: on_error='skip', "):
+        load(directory, on_error="skip", **options)
+    assert len(load(directory, **options)) == 1
+    assert load(directory, on_error="skip", shard=(0, 2)) is not None
 
 
 def test_bad_values(directory: Path) -> None:

@@ -181,9 +181,7 @@ def test_broken_videos_are_left_out(
     assert written.labels == (0, 1)
     with caplog.at_level(logging.WARNING, "keras_nonlocal"):
         assert write(videos, tmp_path, on_error="skip") == written
-    assert "1 videos could not be read and were left out when the records" in (
-        caplog.text
-    )
+    assert "1 unreadable video was left out when the records were" in caplog.text
 
 
 def test_a_dataset_of_records(videos: VideoList, tmp_path: Path) -> None:
