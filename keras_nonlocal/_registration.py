@@ -16,6 +16,8 @@ from types import ModuleType
 _REGISTERING_MODULES = (
     "keras_nonlocal.data.augmentation",
     "keras_nonlocal.layers",
+    "keras_nonlocal.replicas",
+    "keras_nonlocal.training.metrics",
 )
 
 

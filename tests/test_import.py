@@ -99,6 +99,7 @@ ARROWS = {
         "export",
         "inference",
         "models",
+        "training",
         "visualize",
         "weights",
     },

@@ -13,10 +13,11 @@ from keras_nonlocal.cli import (
     predict,
     scan,
     summary,
+    train,
     visualize,
 )
 
-_COMMANDS = (predict, evaluate, export, convert, scan, visualize, summary, info)
+_COMMANDS = (train, predict, evaluate, export, convert, scan, visualize, summary, info)
 _INTERRUPTED = 130
 
 

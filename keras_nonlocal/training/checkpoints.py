@@ -17,6 +17,7 @@ from keras_nonlocal.training.states import (
     read_progress,
     save_state,
 )
+from keras_nonlocal.training.strategies import is_chief
 
 STATE_FILE = "state.npz"
 LAST_FILE = "last.weights.h5"
@@ -183,7 +184,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             self._unaveraged = None
         if self._is_restored:
             return
-        self._writes = _is_chief(self.model)
+        self._writes = is_chief(getattr(self.model, "distribute_strategy", None))
         build_optimizer(self.model)
         if (self._directory / STATE_FILE).exists():
             load_state(self._directory / STATE_FILE, self.model)
@@ -292,18 +293,6 @@ def _begin_epoch(dataset: Any, epoch: int) -> None:
     """Lets the next iteration be that of the epoch, as `ClipEpochs` does."""
     if hasattr(dataset, "resume"):
         dataset.resume(epoch)
-
-
-def _is_chief(model: keras.Model) -> bool:
-    """Whether this process is the one of several workers that writes files."""
-    strategy = getattr(model, "distribute_strategy", None)
-    resolver = getattr(strategy, "cluster_resolver", None)
-    if resolver is None or not resolver.task_type:
-        return True
-    if resolver.task_type == "worker":
-        has_chief = "chief" in resolver.cluster_spec().jobs
-        return resolver.task_id == 0 and not has_chief
-    return resolver.task_type == "chief"
 
 
 def _history(model: keras.Model, progress: Progress) -> keras.callbacks.History:

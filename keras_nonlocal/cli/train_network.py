@@ -1,0 +1,92 @@
+"""The network of a training, compiled as its options say."""
+
+import argparse
+from typing import Any
+
+from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
+
+
+def compiled_network(
+    options: argparse.Namespace, videos: TrainingVideos, plan: TrainingPlan
+) -> Any:
+    from keras_nonlocal.models import NLResNet
+    from keras_nonlocal.training import freeze_stages, gradient_l2
+
+    modes = (
+        {}
+        if options.nonlocal_mode is None
+        else {"nonlocal_mode": options.nonlocal_mode}
+    )
+    model = NLResNet(
+        options.depth,
+        options.variant,
+        weights=None if options.weights == "none" else options.weights,
+        input_shape=(options.num_frames, options.crop_size, options.crop_size, 3),
+        classes=videos.classes,
+        classifier_activation="sigmoid" if videos.is_multi_label else "softmax",
+        nonlocal_blocks=options.nonlocal_blocks,
+        stem_temporal_strides=tuple(options.stem_temporal_strides),
+        width=options.width,
+        dropout_rate=options.dropout_rate,
+        normalization=options.normalization,
+        kernel_regularizer=gradient_l2(options.weight_decay),
+        include_preprocessing=True,
+        **modes,
+    )
+    freeze_stages(model, options.freeze)
+    model.compile(
+        _optimizer(options, plan),
+        loss=(
+            "binary_crossentropy"
+            if videos.is_multi_label
+            else "sparse_categorical_crossentropy"
+        ),
+        metrics=_metrics(videos),
+        jit_compile={"auto": "auto", "on": True, "off": False}[options.jit],
+    )
+    return model
+
+
+def _optimizer(options: argparse.Namespace, plan: TrainingPlan) -> Any:
+    from keras_nonlocal.training import (
+        nesterov_sgd,
+        step_schedule,
+        warmup_cosine_schedule,
+    )
+
+    if options.schedule == "steps":
+        schedule = step_schedule(
+            plan.first_learning_rate,
+            [share * plan.epochs for share in options.decay_at],
+            steps_per_epoch=plan.steps_per_epoch,
+        )
+    else:
+        schedule = warmup_cosine_schedule(
+            plan.first_learning_rate,
+            plan.steps_per_epoch,
+            epochs=plan.epochs,
+            warmup_epochs=options.warmup * plan.epochs,
+        )
+    accumulated = options.gradient_accumulation
+    return nesterov_sgd(
+        schedule,
+        momentum=options.momentum,
+        gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+    )
+
+
+def _metrics(videos: TrainingVideos) -> list[Any]:
+    import keras
+
+    from keras_nonlocal.training import MeanAveragePrecision
+
+    if videos.is_multi_label:
+        parts = (videos.training, videos.validation)
+        capacity = max(len(part.paths) for part in parts if part is not None)
+        return [MeanAveragePrecision(videos.classes, capacity)]
+    if videos.classes <= 5:
+        return ["accuracy"]
+    return [
+        "accuracy",
+        keras.metrics.SparseTopKCategoricalAccuracy(5, name="top_5_accuracy"),
+    ]

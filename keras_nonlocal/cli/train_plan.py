@@ -1,0 +1,118 @@
+"""The videos of a training, and what follows from their number."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras_nonlocal.cli.video_lists import read_videos
+
+if TYPE_CHECKING:
+    from keras_nonlocal.data import VideoList
+
+
+@dataclass(frozen=True)
+class TrainingVideos:
+    """The videos and how their labels are to be read."""
+
+    training: "VideoList"
+    validation: "VideoList | None"
+    test: "VideoList | None"
+    classes: int
+    is_multi_label: bool
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "TrainingVideos":
+        parts = _parts(options)
+        lists = {
+            part: read_videos(path, options) for part, path in parts.items() if path
+        }
+        training = lists["training"]
+        validation = lists.get("validation")
+        if options.validation_split is not None:
+            if validation is not None:
+                raise ValueError(
+                    "Either `--validation` or `--validation-split` can be given. "
+                    f"Received: validation_split={options.validation_split}"
+                )
+            shuffled = training.shuffle(options.seed)
+            training, validation = shuffled.split(options.validation_split)
+        rows = [
+            label if isinstance(label, tuple) else (label,)
+            for label in training.labels or ()
+        ]
+        found = max((index for row in rows for index in row), default=-1) + 1
+        for part, videos in lists.items():
+            if videos.class_names != training.class_names:
+                raise ValueError(
+                    f"The videos for {part} must have the classes of those for "
+                    f"training, {training.class_names}. Received: {videos.class_names}"
+                )
+        return cls(
+            training,
+            validation,
+            lists.get("test"),
+            max(found, len(training.class_names or ())),
+            any(isinstance(label, tuple) for label in training.labels or ()),
+        )
+
+
+def _parts(options: argparse.Namespace) -> dict[str, str | None]:
+    """Where the videos of each part are."""
+    parts = {
+        "training": options.videos,
+        "validation": options.validation,
+        "test": options.test,
+    }
+    if os.path.isdir(os.path.join(options.videos, "train")):
+        parts["training"] = os.path.join(options.videos, "train")
+        for part, folder in (("validation", "val"), ("test", "test")):
+            beside = os.path.join(options.videos, folder)
+            if parts[part] is None and os.path.isdir(beside):
+                parts[part] = beside
+    return parts
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What follows from the options and the number of videos."""
+
+    num_videos: int
+    classes: int
+    steps_per_epoch: int
+    epochs: int
+    updates: int
+    first_learning_rate: float
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, data: TrainingVideos) -> "TrainingPlan":
+        from keras_nonlocal.training import scaled_learning_rate
+
+        for name in ("batch_size", "gradient_accumulation", "updates"):
+            _check_positive(name, getattr(options, name))
+        accumulated = options.gradient_accumulation
+        num_videos = len(data.training.paths)
+        steps = -(-num_videos // options.batch_size)
+        epochs = options.epochs
+        if epochs is None:
+            epochs = max(1, round(options.updates * accumulated / steps))
+        _check_positive("epochs", epochs)
+        return cls(
+            num_videos,
+            data.classes,
+            steps,
+            epochs,
+            epochs * steps // accumulated,
+            scaled_learning_rate(
+                options.batch_size * accumulated, options.learning_rate
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        option = f"--{name.replace('_', '-')}"
+        raise ValueError(f"`{option}` must be positive. Received: {name}={value}")

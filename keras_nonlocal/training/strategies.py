@@ -1,0 +1,52 @@
+"""Strategies by name."""
+
+from typing import Any, Literal
+
+import keras
+
+StrategyName = Literal["none", "mirrored", "multi-worker"]
+
+
+def strategy_by_name(name: StrategyName) -> Any:
+    """Returns a `tf.distribute` strategy; for `"none"`, the one of a single device.
+
+    Args:
+        name: `"none"`; `"mirrored"`, all GPUs of this machine; or `"multi-worker"`,
+            all workers that the environment variable `TF_CONFIG` names, to be called
+            before anything else of TensorFlow.
+
+    Raises:
+        ValueError: If there is no such strategy, or the backend has none.
+    """
+    if name not in ("none", "mirrored", "multi-worker"):
+        raise ValueError(
+            '`strategy` must be "none", "mirrored" or "multi-worker". '
+            f"Received: strategy={name!r}"
+        )
+    if name != "none" and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            '`strategy` must be "none" unless the backend of Keras is TensorFlow. '
+            f"Received: strategy={name!r} with {keras.backend.backend()!r}"
+        )
+    import tensorflow as tf
+
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if name == "multi-worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process is the one of several workers that writes files.
+
+    Args:
+        strategy: A `tf.distribute` strategy; `None`: there is one process.
+    """
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "worker":
+        has_chief = "chief" in resolver.cluster_spec().jobs
+        return resolver.task_id == 0 and not has_chief
+    return resolver.task_type == "chief"

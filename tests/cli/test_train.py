@@ -1,0 +1,266 @@
+"""`keras-nonlocal train` on generated videos."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal.cli import main
+from tests.data.videos import moving_pictures, write_video
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the command trains in TensorFlow"
+)
+NETWORK = {
+    "--weights": "none",
+    "--variant": "c2d",
+    "--nonlocal-blocks": "0",
+    "--width": "4",
+    "--num-frames": "4",
+    "--frame-stride": "1",
+    "--crop-size": "32",
+    "--batch-size": "4",
+    "--num-clips": "2",
+    "--num-crops": "1",
+    "--jit": "off",
+}
+
+
+def arguments(videos, output, **changes):
+    """The command's arguments; `batch_size=8` is `--batch-size 8`."""
+    options = dict(NETWORK)
+    for name, value in changes.items():
+        options[f"--{name.replace('_', '-')}"] = value
+    listed = [videos, "--output", output]
+    for name, value in options.items():
+        listed += [name] if value is True else [name, *str(value).split()]
+    return ["train", *map(str, listed)]
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    for part, count in (("train", 5), ("val", 1), ("test", 2)):
+        for name in "ab":
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                frames = moving_pictures(8, 40, 48, ord(name) + 10 * i)
+                write_video(folder / f"{i}.mp4", frames)
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(videos, tmp_path_factory):
+    """A whole training: the exit code, what it printed, its folder."""
+    output = tmp_path_factory.mktemp("trained")
+    command = arguments(
+        videos,
+        output,
+        epochs=2,
+        learning_rate=0.08,
+        precise_statistics=2,
+        save_every=2,
+        check_finite=True,
+        json=True,
+    )
+    finished = subprocess.run(
+        [sys.executable, "-m", "keras_nonlocal", *command],
+        cwd=Path(__file__).parents[2],
+        env={k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return json.loads(finished.stdout), output
+
+
+def test_what_it_prints_is_the_recipe_and_the_figures(trained, videos):
+    printed, _ = trained
+    assert printed["class_names"] == ["a", "b"]
+    assert printed["options"]["learning_rate"] == 0.08
+    assert printed["options"]["decay_at"] == [0.375, 0.75]
+    assert printed["options"]["videos"] == str(videos)
+    assert printed["plan"] == {
+        "num_videos": 10,
+        "classes": 2,
+        "steps_per_epoch": 3,
+        "epochs": 2,
+        "updates": 6,
+        "first_learning_rate": 0.005,
+    }
+    assert len(printed["history"]["val_accuracy"]) == 2
+    assert printed["history"]["clips_per_second"][1] > 0
+    assert printed["test"]["videos"] == 4
+    assert 0 <= printed["test"]["top1"] <= 1
+
+
+def test_what_it_writes_is_what_it_trained(trained, videos):
+    printed, output = trained
+    config = json.loads((output / "config.json").read_text())
+    assert config["options"] == printed["options"]
+    with (output / "history.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert losses == printed["history"]["loss"]
+    model = keras.saving.load_model(output / "model.keras")
+    assert model.input_shape == (None, 4, 32, 32, 3)
+    assert model.output_shape == (None, 2)
+    model.load_weights(output / "best.weights.h5")
+    model.load_weights(output / "last.weights.h5")
+    rates = model.optimizer.learning_rate
+    assert model.optimizer.momentum == 0.9
+    assert float(rates) == pytest.approx(5e-5)
+    lines = (output / "test_scores.jsonl").read_text().splitlines()
+    scores = [json.loads(line) for line in lines]
+    tested = {Path(row["path"]) for row in scores if "path" in row}
+    assert tested == {*(videos / "test").rglob("*.mp4")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.1}, "where learning_rate is 0.08 instead of 0.1"),
+        ({"epochs": 3}, "where epochs is 2 instead of 3"),
+    ],
+)
+def test_another_training_does_not_go_on_in_the_folder(
+    trained, videos, capsys, changes, message
+):
+    options = {"epochs": 2, "learning_rate": 0.08, "precise_statistics": 2}
+    assert main(arguments(videos, trained[1], **(options | changes))) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "`--batch-size` must be positive. Received: batch_size=0"),
+        ({"epochs": 0}, "`--epochs` must be positive"),
+        ({"weights": "nowhere.h5"}, "Received: weights='nowhere.h5'"),
+        ({"validation_split": 0.5}, "Either `--validation` or `--validation-split`"),
+        ({"test": "nowhere"}, "or a list. Received: 'nowhere'"),
+        ({"decay_at": "0.5 0.2", "epochs": 2}, "`boundaries` must be positive and"),
+    ],
+)
+def test_wrong_options_are_told_in_a_sentence(
+    videos, tmp_path, capsys, changes, message
+):
+    assert main(arguments(videos, tmp_path, **changes)) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_test_videos_must_have_the_classes(videos, tmp_path, capsys):
+    for name in "bc":
+        folder = tmp_path / "test" / name
+        folder.mkdir(parents=True)
+        write_video(folder / "0.mp4", moving_pictures(4, 24, 24, 0))
+    command = arguments(videos / "train", tmp_path / "out", test=tmp_path / "test")
+    assert main(command) == 2
+    assert "must have the classes of those for training" in capsys.readouterr().err
+
+
+def test_the_length_of_the_paper_in_epochs(videos):
+    from keras_nonlocal.cli import _parser
+    from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
+
+    def plan(**changes):
+        options = _parser().parse_args(arguments(videos, "out", **changes))
+        return TrainingPlan.of(options, TrainingVideos.of(options))
+
+    assert plan().epochs == round(400_000 / 3)
+    accumulated = plan(gradient_accumulation=2, updates=30)
+    assert (accumulated.epochs, accumulated.updates) == (20, 30)
+    assert accumulated.first_learning_rate == pytest.approx(0.01 * 8 / 64)
+    assert plan(batch_size=64, updates=10).first_learning_rate == 0.01
+
+
+@pytest.mark.slow
+def test_several_labels(tmp_path, capsys):
+    lines = []
+    for i in range(6):
+        path = tmp_path / f"{i}.mp4"
+        write_video(path, moving_pictures(8, 40, 48, i))
+        lines.append(f"{path.name},{i % 3},{3 + i % 2}\n")
+    (tmp_path / "list.txt").write_text("".join(lines))
+    command = arguments(
+        tmp_path / "list.txt",
+        tmp_path / "out",
+        root=tmp_path,
+        validation=tmp_path / "list.txt",
+        schedule="cosine",
+        freeze="stem res2",
+        epochs=1,
+        precise_statistics=0,
+        json=True,
+    )
+    assert main(command) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["plan"]["classes"] == 5
+    model = keras.saving.load_model(tmp_path / "out" / "model.keras")
+    assert model.layers[-1].activation.__name__ == "sigmoid"
+    assert not model.get_layer("conv2_block1_1_conv").trainable
+    assert 0 < printed["history"]["val_mean_average_precision"][0] <= 1
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_nan_ends_it(videos, tmp_path, capsys):
+    command = arguments(
+        videos, tmp_path, epochs=1, learning_rate=1e30, check_finite=True, json=True
+    )
+    assert main(command) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("keras-nonlocal: The loss is nan since batch ")
+    assert ".mp4" in printed
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_ends_the_same(videos, tmp_path):
+    def start(output):
+        command = arguments(
+            videos, output, epochs=3, precise_statistics=2, save_every=1
+        )
+        return subprocess.Popen(
+            [sys.executable, "-m", "keras_nonlocal", *command],
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    with start(tmp_path / "whole") as process:
+        assert process.wait() == 0
+    for seen in (1, 2):
+        with start(tmp_path / "parts") as process:
+            wait_for_writes(process, tmp_path / "parts" / "state.npz", 1 + seen)
+            process.send_signal(signal.SIGKILL)
+    with start(tmp_path / "parts") as process:
+        assert process.wait() == 0
+    whole, parts = (
+        keras.saving.load_model(tmp_path / name / "model.keras")
+        for name in ("whole", "parts")
+    )
+    for own, expected in zip(parts.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+
+
+def wait_for_writes(process, path, count):
+    """Returns when a file was written anew that often."""
+    seen = path.stat().st_ino if path.exists() else None
+    while count:
+        assert process.poll() is None, "ended too early"
+        time.sleep(0.02)
+        current = path.stat().st_ino if path.exists() else None
+        if current != seen:
+            seen = current
+            count -= 1
