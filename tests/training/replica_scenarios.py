@@ -31,7 +31,7 @@ class Setting:
     """Random data and weights, and the strategy, shared by the scenarios."""
 
     def __init__(self, strategy: tf.distribute.Strategy, seed: int) -> None:
-        rng = np.random.default_rng(seed)
+        self.rng = rng = np.random.default_rng(seed)
         keras.utils.set_random_seed(seed)
         self.strategy = strategy
         self.x = rng.normal(size=(SAMPLES, *SHAPE)).astype("float32")
@@ -199,7 +199,7 @@ def synchronized(setting: Setting) -> Results:
 
 def builder_xla(setting: Setting) -> Results:
     """A network of the builders with frozen norms, forward and backward by XLA."""
-    rng = np.random.default_rng()
+    rng = setting.rng
     x = rng.normal(size=(6, 4, 32, 32, 3)).astype("float32")
     y = rng.integers(0, CLASSES, 6)
     weights = []
@@ -286,7 +286,7 @@ def moving_statistics(setting: Setting) -> Results:
         norm = keras.layers.BatchNormalization(momentum=0.9)
         model = ReplicatedModel(inputs, keras.layers.Dense(1)(norm(inputs)))
         model.compile("sgd", "mse", jit_compile=True)
-    rng = np.random.default_rng()
+    rng = setting.rng
     x = rng.normal(3.0, 2.0, size=(16, 5)).astype("float32")
     model.fit(x, np.zeros((16, 1)), batch_size=8, shuffle=False, verbose=0)
     mean, variance = np.zeros(5), np.ones(5)
