@@ -6,50 +6,95 @@ pictures whose shorter side was scaled to 256. Readers that are not installed ar
 out:
 
     pip install decord2 opencv-python-headless
-    python benchmarks/clips.py
+    python benchmarks/clips.py --memory-clips 10000
+
+The tables are Markdown. `CPU` is the processor time of a clip in milliseconds, which
+other programs hardly disturb, `wall` the time that passed: medians over the rounds, and
+in brackets the least and the greatest. `this ÷ it` is the CPU time of this package's
+decoder over that of the reader. `2 threads` says how many clips two threads read in the
+time in which one reads one; where two processes, which share no interpreter, gain no
+more (`2 processes`), it is the machine that gives no more.
 """
 
 import argparse
-import hashlib
+import multiprocessing
 import os
-import resource
+import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "threads;1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SIZES = ((256, 340), (720, 1280))
 CLIPS = ((8, 8), (32, 2))
 SHORT_SIDE, CROP, NUM_FRAMES = 256, 224, 300
+PACKAGES = ("av", "decord2", "opencv-python-headless", "tensorflow", "tensorflow-cpu")
 Read = Callable[[str, np.ndarray], np.ndarray]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=12, help="clips per figure")
-    parser.add_argument("--rounds", type=int, default=3, help="the median counts")
-    parser.add_argument("--memory", type=int, metavar="N", help="watch N more clips")
+    parser.add_argument("--rounds", type=int, default=5, help="the median counts")
+    parser.add_argument(
+        "--memory-clips", type=int, metavar="N", help="watch the memory over N clips"
+    )
+    parser.add_argument(
+        "--memory-only", action="store_true", help="leave out the comparison"
+    )
     arguments = parser.parse_args()
-    readers = available_readers()
-    print("CPU: processor time per clip in ms, which other programs hardly disturb.")
-    print("wall: time per clip in ms; 2 threads: how much faster two are than one.")
-    print(f"Now, 2 threads that need not wait make {gain_of_two_threads():.2f}× here.")
-    print("    file   clip     reader      CPU     wall  2 threads")
+    print(f"{processor()}, {os.cpu_count()} cores; {versions()}\n")
     with tempfile.TemporaryDirectory() as folder:
+        if not arguments.memory_only:
+            compare_readers(Path(folder), arguments.clips, arguments.rounds)
+        if arguments.memory_clips:
+            watch_memory(Path(folder), arguments.memory_clips)
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def versions() -> str:
+    found = [f"Python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def compare_readers(folder: Path, num_clips: int, num_rounds: int) -> None:
+    readers = available_readers()
+    print("| file | clip | reader | CPU ms | wall ms | this ÷ it | 2 threads ", end="")
+    print("| 2 processes |\n|---|---|---|---:|---:|---:|---:|---:|")
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        ThreadPoolExecutor(1) as one,
+        ThreadPoolExecutor(2) as two,
+        ProcessPoolExecutor(2, mp_context=spawn) as processes,
+    ):
+        pools = {"one": one, "two": two, "processes": processes}
         for size in SIZES:
-            path = str(Path(folder) / f"{size[1]}x{size[0]}.mp4")
+            path = str(folder / f"{size[1]}x{size[0]}.mp4")
             write_video(path, *size)
             write_record(path)
             for shape in CLIPS:
-                compare(readers, path, shape, arguments.clips, arguments.rounds)
-        if arguments.memory:
-            watch_memory(str(Path(folder) / "340x256.mp4"), arguments.memory)
+                clips = random_clips(shape, num_clips)
+                compare(readers, path, clips, num_rounds, pools)
 
 
 def available_readers() -> dict[str, Read]:
@@ -67,27 +112,42 @@ def available_readers() -> dict[str, Read]:
 def compare(
     readers: dict[str, Read],
     path: str,
-    shape: tuple[int, int],
-    num_clips: int,
+    clips: Sequence[np.ndarray],
     num_rounds: int,
+    pools: dict[str, Executor],
 ) -> None:
-    clips = random_clips(shape, num_clips)
-    times: dict[str, list[tuple[float, ...]]] = {name: [] for name in readers}
-    for read in readers.values():
-        read(path, clips[0])
-    for _ in range(num_rounds):
+    times: dict[tuple[str, str], list[float]] = {}
+    for round_number in range(num_rounds + 1):
         for name, read in readers.items():
-            cpu, wall = seconds(read, path, clips, num_threads=1)
-            _, wall_of_two = seconds(read, path, clips, num_threads=2)
-            times[name].append((cpu, wall, wall_of_two))
-    for name, rounds in times.items():
-        cpu, wall, wall_of_two = map(statistics.median, zip(*rounds, strict=True))
-        print(
-            f"{Path(path).stem:>8} {shape[0]:>3}×{shape[1]} {name:>10} "
-            f"{1000 * cpu / num_clips:8.1f} {1000 * wall / num_clips:8.1f} "
-            f"{wall / wall_of_two:9.2f}×",
-            flush=True,
-        )
+            for kind, pool in pools.items():
+                cpu, wall = seconds(read, path, clips, pool)
+                # The first round warms up.
+                if round_number and kind == "one":
+                    times.setdefault((name, "CPU"), []).append(cpu / len(clips))
+                if round_number:
+                    times.setdefault((name, kind), []).append(wall / len(clips))
+    median = {key: statistics.median(values) for key, values in times.items()}
+    shape = f"{len(clips[0])}×{clips[0][1] - clips[0][0]}"
+    for name in readers:
+        wall_of_one = median[name, "one"]
+        cells = [
+            Path(path).stem,
+            shape,
+            name,
+            spread(times[name, "CPU"]),
+            spread(times[name, "one"]),
+            f"{median['this', 'CPU'] / median[name, 'CPU']:.2f}×",
+            f"{wall_of_one / median[name, 'two']:.2f}×",
+            f"{wall_of_one / median[name, 'processes']:.2f}×",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def spread(values: Sequence[float]) -> str:
+    middle, least, greatest = (
+        1000 * statistic(values) for statistic in (statistics.median, min, max)
+    )
+    return f"{middle:.1f} ({least:.1f}–{greatest:.1f})"
 
 
 def random_clips(shape: tuple[int, int], num_clips: int) -> list[np.ndarray]:
@@ -98,27 +158,18 @@ def random_clips(shape: tuple[int, int], num_clips: int) -> list[np.ndarray]:
 
 
 def seconds(
-    read: Read, path: str, clips: Sequence[np.ndarray], num_threads: int
+    read: Read, path: str, clips: Sequence[np.ndarray], pool: Executor
 ) -> tuple[float, float]:
-    """Returns the processor time and the time that passed."""
-    with ThreadPoolExecutor(num_threads) as pool:
-        start, cpu_start = time.perf_counter(), time.process_time()
-        for _ in pool.map(lambda indices: read(path, indices), clips):
-            pass
-        return time.process_time() - cpu_start, time.perf_counter() - start
+    """Returns the processor time of this process and the time that passed."""
+    start, cpu_start = time.perf_counter(), time.process_time()
+    for _ in pool.map(partial(discard, read, path), clips):
+        pass
+    return time.process_time() - cpu_start, time.perf_counter() - start
 
 
-def gain_of_two_threads() -> float:
-    """Measures what other programs leave of the machine, by hashing without the GIL."""
-    content = bytes(2**25)
-
-    def read(path: str, indices: np.ndarray) -> np.ndarray:
-        return np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
-
-    clips = [np.arange(1)] * 8
-    _, wall = seconds(read, "", clips, num_threads=1)
-    _, wall_of_two = seconds(read, "", clips, num_threads=2)
-    return wall / wall_of_two
+def discard(read: Read, path: str, indices: np.ndarray) -> None:
+    """Reads, so that processes need not send what they read."""
+    read(path, indices)
 
 
 def read_with_this_package(path: str, indices: np.ndarray) -> np.ndarray:
@@ -179,13 +230,24 @@ def centre(pictures: np.ndarray) -> np.ndarray:
     return pictures[..., top : top + CROP, left : left + CROP, :]
 
 
-def watch_memory(path: str, num_clips: int) -> None:
-    clips = random_clips(CLIPS[0], 50)
-    for i in range(num_clips + 1):
-        if i % max(num_clips // 10, 1) == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{i:6d} clips: {resident():6.1f} MiB resident, peak {peak:.1f} MiB")
-        read_with_this_package(path, clips[i % len(clips)])
+def watch_memory(folder: Path, num_clips: int) -> None:
+    """Goes through epochs of a dataset of small videos and prints what stays taken."""
+    from keras_nonlocal.data import VideoList, video_dataset_from_list
+
+    paths = tuple(str(folder / f"small{i}.mp4") for i in range(50))
+    for path in paths:
+        write_video(path, 96, 128, num_frames=40)
+    dataset = video_dataset_from_list(
+        VideoList(paths), num_frames=8, frame_stride=4, crop_size=64, verbose=False
+    )
+    print("\n| clips of 8×64×64 out of files of 128×96 | resident MiB |\n|---:|---:|")
+    seen, next_line = 0, 0
+    while seen <= num_clips:
+        for clips in dataset:
+            if seen >= next_line:
+                print(f"| {seen} | {resident():.1f} |", flush=True)
+                next_line += max(num_clips // 10, 1)
+            seen += len(clips)
 
 
 def resident() -> float:
@@ -193,7 +255,9 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def write_video(path: str, height: int, width: int) -> None:
+def write_video(
+    path: str, height: int, width: int, num_frames: int = NUM_FRAMES
+) -> None:
     """Writes a scene that moves with some noise, as H.264 with one key frame in 250."""
     import av
 
@@ -204,7 +268,7 @@ def write_video(path: str, height: int, width: int) -> None:
         stream = container.add_stream("libx264", rate=30)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         stream.codec_context.gop_size = 250
-        for i in range(NUM_FRAMES):
+        for i in range(num_frames):
             picture = scene[i : i + height, 2 * i : 2 * i + width] // 2
             picture = picture + rng.integers(0, 24, picture.shape, np.uint8)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))
