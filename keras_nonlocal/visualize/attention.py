@@ -96,9 +96,9 @@ def attend(
     >>> model = keras_nonlocal.NLResNet50C2D(
     ...     input_shape=(4, 32, 32, 3), classes=2, width=4)
     >>> clip = np.random.rand(1, 4, 32, 32, 3)
-    >>> found = keras_nonlocal.visualize.attend(model, clip, num_connections=3)
+    >>> found = keras_nonlocal.visualize.attend(model, clip, num_connections=2)
     >>> found.layer_name, len(found.connections)
-    ('conv4_block6_nl', 3)
+    ('conv4_block6_nl', 2)
 
     References:
         [Non-local Neural Networks](https://arxiv.org/abs/1711.07971), Figure 3.
