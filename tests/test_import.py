@@ -84,7 +84,8 @@ ARROWS = {
     "_version": set(),
     "_registration": set(),
     "architectures": set(),
-    "layers": set(),
+    "kernels": set(),
+    "layers": {"kernels"},
     "weights": {"architectures", "layers"},
     "replicas": set(),
     "models": {"architectures", "layers", "replicas", "weights"},
@@ -105,7 +106,7 @@ ARROWS = {
     },
     "__main__": {"cli"},
 }
-TENSORFLOW_ROOMS = {"data", "export", "replicas", "training", "visualize"}
+TENSORFLOW_ROOMS = {"data", "export", "kernels", "replicas", "training", "visualize"}
 
 
 def imports_of(path: Path) -> set[str]:

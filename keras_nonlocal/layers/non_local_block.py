@@ -14,6 +14,7 @@ from keras_nonlocal.layers.affinity import (
     pairwise_weights,
     widened,
 )
+from keras_nonlocal.layers.fused_batch_normalization import FusedBatchNormalization
 from keras_nonlocal.layers.position_groups import (
     SCOPES,
     PositionGroups,
@@ -374,7 +375,7 @@ class NonLocalBlock(keras.layers.Layer):
     def _normalization(self, rank: int, channels: int) -> keras.layers.Layer | None:
         if self.normalization is None:
             return None
-        layer = keras.layers.BatchNormalization(
+        layer = FusedBatchNormalization(
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=self.gamma_initializer.clone(),

@@ -15,7 +15,7 @@ from keras_nonlocal.architectures import (
     NetworkSpec,
     StemSpec,
 )
-from keras_nonlocal.layers import FrozenBatchNormalization
+from keras_nonlocal.layers import FrozenBatchNormalization, FusedBatchNormalization
 
 # (stage name, layer name) -> the layer that follows a residual block.
 NonLocalFactory = Callable[[str, str], keras.layers.Layer]
@@ -30,7 +30,7 @@ GLOBAL_AVERAGE_POOLING = {
 }
 # What may follow a convolution.
 NORMALIZATIONS: dict[str, Callable[..., keras.layers.Layer]] = {
-    "batch": layers.BatchNormalization,
+    "batch": FusedBatchNormalization,
     "frozen_batch": FrozenBatchNormalization,
     "synchronized_batch": partial(layers.BatchNormalization, synchronized=True),
 }
