@@ -183,6 +183,17 @@ def test_clips_of_any_size(block, tmp_path):
     np.testing.assert_allclose(scores, scores_of(model, clips), atol=1e-5)
 
 
+@pytest.mark.slow
+def test_published_network_for_clips_of_any_size(tmp_path):
+    """Sizes that are not known choose the route by chunks, a loop in the graph."""
+    model = published_network(input_shape=(None, None, None, 3))
+    served = load(export_saved_model(model, tmp_path, crop_size=48))
+    for shape in ((2, 4, 32, 32, 3), (1, 8, 64, 96, 3)):
+        clips = random_clips(*shape)
+        scores = served["serving_default"](clips=clips)["scores"]
+        np.testing.assert_allclose(scores, scores_of(model, clips), atol=1e-5)
+
+
 def test_three_crops_are_averaged(tmp_path):
     model = small_network()
     folder = export_saved_model(model, tmp_path, short_side=32, num_crops=3)
