@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_nonlocal
 from keras_nonlocal.export import fold_batch_norm
 from keras_nonlocal.layers import NonLocalBlock
 from tests.export.clip_models import (
@@ -94,6 +95,22 @@ def test_sequential_and_shared_layers():
     )
     assert normalizations(fold_batch_norm(sequential)) == []
     assert difference(sequential, fold_batch_norm(sequential), (2, 5)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "normalization",
+    [
+        keras_nonlocal.layers.FusedBatchNormalization,
+        keras_nonlocal.layers.FrozenBatchNormalization,
+    ],
+)
+def test_the_normalizations_of_this_package(normalization):
+    inputs = keras.Input((4, 8, 8, 3))
+    x = keras.layers.Conv3D(4, 3, use_bias=False)(inputs)
+    model = with_random_statistics(keras.Model(inputs, normalization()(x)))
+    folded = fold_batch_norm(model)
+    assert normalizations(folded) == []
+    assert difference(model, folded, (2, 4, 8, 8, 3)) < 1e-5
 
 
 def test_own_model_classes_are_left_alone():
