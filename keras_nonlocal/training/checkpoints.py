@@ -59,8 +59,10 @@ def fit_resumably(
     patience of `EarlyStopping`, starts anew here as there.
 
     Under a `tf.distribute` strategy all replicas' values are saved, by the chief
-    alone; the other workers must see the same `directory`. Their statistics of batch
-    normalisation become those of the chief.
+    alone; the other workers must see the same `directory`. What differs between
+    workers becomes that of the chief: what the metrics have added up in an epoch that
+    is resumed in its middle, and, in a model that does not synchronise them, the
+    statistics of batch normalisation.
 
     Args:
         model: A compiled model.

@@ -3,7 +3,7 @@
 python -m tests.training.interrupted_training VIDEOS DIRECTORY REPLICAS SECONDS
 
 With SECONDS, each write to the disk takes that long, so that a kill is likely to hit
-one.
+one. With TF_CONFIG in the environment, it is one of several workers.
 """
 
 import os
@@ -17,7 +17,12 @@ import keras
 import tensorflow as tf
 
 from keras_nonlocal.data import video_dataset_from_directory
-from keras_nonlocal.training import fit_resumably, nesterov_sgd, step_schedule
+from keras_nonlocal.training import (
+    ReplicatedModel,
+    fit_resumably,
+    nesterov_sgd,
+    step_schedule,
+)
 
 EPOCHS = 3
 
@@ -41,7 +46,8 @@ def network() -> keras.Model:
     x = keras.layers.Conv3D(4, (1, 3, 3), strides=(1, 2, 2))(x)
     x = keras.layers.BatchNormalization(momentum=0.5)(x)
     x = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling3D()(x))
-    model = keras.Model(clips, keras.layers.Dense(2, activation="softmax")(x))
+    scores = keras.layers.Dense(2, activation="softmax")(x)
+    model = ReplicatedModel(clips, scores)
     model.compile(
         nesterov_sgd(step_schedule(0.1, (4, 9))),
         "sparse_categorical_crossentropy",
@@ -68,15 +74,18 @@ def slow_down_writing(seconds: float) -> None:
 
 
 def main(videos: str, directory: str, replicas: str, seconds: str) -> None:
-    devices = [f"CPU:{i}" for i in range(int(replicas))]
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * len(devices),
-    )
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    else:
+        devices = [f"CPU:{i}" for i in range(int(replicas))]
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * len(devices),
+        )
+        strategy = tf.distribute.MirroredStrategy(devices)
     if float(seconds):
         slow_down_writing(float(seconds))
     keras.utils.set_random_seed(7)
-    strategy = tf.distribute.MirroredStrategy(devices)
     with strategy.scope():
         model = network()
     sys.stdout.write("ready\n")

@@ -1,11 +1,14 @@
 """Interrupted trainings end like uninterrupted ones."""
 
 import csv
+import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import keras
@@ -336,13 +339,53 @@ def test_killed_processes_leave_no_trace(videos, tmp_path, replicas):
             assert own[key].tobytes() == expected[key].tobytes(), key
 
 
-def running(videos, directory, replicas, seconds=0):
+@pytest.mark.slow
+def test_killed_workers_leave_no_trace(videos, tmp_path):
+    """Two workers over loopback; the chief alone writes."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    with ExitStack() as stack:
+        for process in workers(stack, videos, whole):
+            assert process.wait() == 0
+    for name in (BEST_FILE, STATE_FILE):
+        with ExitStack() as stack:
+            chief, other = workers(stack, videos, parts, seconds=1)
+            kill_when_there(chief, parts / f".unfinished.{name}")
+            other.kill()
+    with ExitStack() as stack:
+        for process in workers(stack, videos, parts):
+            assert process.wait() == 0
+    with np.load(whole / STATE_FILE) as expected, np.load(parts / STATE_FILE) as own:
+        assert own.files == expected.files
+        for key in {*expected.files} - {"notes"}:  # the logs are those of the chief
+            assert own[key].tobytes() == expected[key].tobytes(), key
+
+
+def workers(stack, videos, directory, seconds=0):
+    """Starts two workers, which end with `stack` at the latest."""
+    with ExitStack() as sockets:
+        addresses = []
+        for _ in range(2):
+            free = sockets.enter_context(socket.socket())
+            free.bind(("127.0.0.1", 0))
+            addresses.append(f"127.0.0.1:{free.getsockname()[1]}")
+    processes = []
+    for index in range(2):
+        task = {"type": "worker", "index": index}
+        config = json.dumps({"cluster": {"worker": addresses}, "task": task})
+        process = running(videos, directory, 1, seconds, TF_CONFIG=config)
+        processes.append(stack.enter_context(process))
+        stack.callback(process.kill)
+    return processes
+
+
+def running(videos, directory, replicas, seconds=0, **environment):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "tests.training.interrupted_training"),
             *map(str, (videos, directory, replicas, seconds)),
         ],
         cwd=Path(__file__).parents[2],
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
