@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -14,6 +15,31 @@ def first_local_batch(strategy: tf.distribute.Strategy, iterator: Any) -> Any:
             lambda value: strategy.experimental_local_results(value)[0], next(batches)
         )
     return None
+
+
+def batch_specs(iterator: Any) -> Any:
+    """Shapes and dtypes of the batches of Keras's iterator, without taking one.
+
+    Keras has no public way to its dataset. `None` if a version of Keras keeps it
+    elsewhere: the first step then takes longer, and `tests/training/test_first_step.py`
+    says so.
+    """
+    dataset = getattr(iterator, "_distributed_dataset", None)
+    return getattr(dataset, "element_spec", None)
+
+
+def have_known_ranks(batch: Any) -> bool:
+    """Whether `batch` has labels, and all of it is dense and of known rank."""
+    if not isinstance(batch, tuple) or len(batch) < 2 or batch[1] is None:
+        return False
+    return all(
+        leaf is None
+        or (
+            isinstance(leaf, tf.TensorSpec | tf.Tensor | np.ndarray)
+            and tf.TensorShape(leaf.shape).rank is not None
+        )
+        for leaf in keras.tree.flatten(batch)
+    )
 
 
 def split_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:

@@ -145,16 +145,32 @@ class TensorFlowReplicatedModel(keras.Model):
         without it, this one is never called, and `tests/training/test_replicas.py`
         says so.
         """
+        if self._state_is_built:
+            return
         if not self.on_replicas:
             super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
-            return
-        if self._state_is_built:
+            self._build_state_ahead(iterator, data_batch)
+            self._state_is_built = True
             return
         if iterator is not None:
             data_batch = sharding.first_local_batch(self.distribute_strategy, iterator)
         with self.distribute_strategy.scope():
             self._symbolic_build(data_batch=data_batch)
         self._state_is_built = True
+
+    def _build_state_ahead(self, iterator: Any, data_batch: Any) -> None:
+        """Creates on one device what Keras creates while it traces the first step.
+
+        Variables that appear in a trace have TensorFlow trace the step once more, which
+        takes as long as some steps.
+        """
+        if self.run_eagerly or not self.built:
+            return
+        specs = data_batch if iterator is None else sharding.batch_specs(iterator)
+        if sharding.have_known_ranks(specs):
+            self._symbolic_build(data_batch=specs)
+        elif self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
 
 
 _REPLICATED_TRAIN_STEP = TensorFlowReplicatedModel.train_step
