@@ -13,7 +13,11 @@ from keras_nonlocal.data.annotations import (
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.directory import video_dataset_from_directory
 from keras_nonlocal.data.frames import FrameFolderReader
-from keras_nonlocal.data.line_lists import read_path_label_list, read_rawframe_list
+from keras_nonlocal.data.line_lists import (
+    read_frame_list,
+    read_path_label_list,
+    read_rawframe_list,
+)
 from keras_nonlocal.data.listed import video_dataset_from_list
 from keras_nonlocal.data.readers import VideoError, VideoReader
 from keras_nonlocal.data.record_writing import (
@@ -48,6 +52,7 @@ __all__ = [
     "VideoReader",
     "list_directory",
     "read_charades_csv",
+    "read_frame_list",
     "read_hmdb51_split",
     "read_kinetics_csv",
     "read_path_label_list",

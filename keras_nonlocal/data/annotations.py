@@ -4,26 +4,39 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keras_nonlocal.data import files
+from keras_nonlocal.data.arguments import check_choice
 from keras_nonlocal.data.line_lists import FilePath, bad_line, numbered_lines
 from keras_nonlocal.data.sources import VideoList
 
 
 def read_kinetics_csv(
-    file: FilePath, root: FilePath, class_names: Sequence[str] | None = None
+    file: FilePath,
+    root: FilePath,
+    class_names: Sequence[str] | None = None,
+    *,
+    folders: Literal["label", "label_with_underscores"] | None = "label",
 ) -> VideoList:
     """Reads a Kinetics CSV with the columns `label, youtube_id, time_start, time_end`.
 
-    A video is `ID_BEGIN_END.mp4` with begin and end in seconds, six digits each, in the
-    directory of its label below `root`, as the usual download tools store it.
+    A video is `ID_BEGIN_END.mp4` with begin and end in seconds, six digits each, as the
+    usual download tools store it.
 
     Args:
         file: The CSV file.
         root: Directory of the videos.
         class_names: Names of the classes, in the order of their indices. Defaults to
             the labels of the file in alphanumeric order.
+        folders: Where below `root` a video is: `"label"`, in the directory of its
+            label; `"label_with_underscores"`, the same with `_` for each space, as
+            mmaction2 renames them; `None`, in `root` itself, as the archives of the
+            Common Visual Data Foundation hold them. Defaults to `"label"`.
+
+    Returns:
+        The videos; without labels if the file has no such column, for which `folders`
+        must be `None`.
 
     References:
         The columns are those of the
@@ -32,22 +45,24 @@ def read_kinetics_csv(
         [mmaction2](https://github.com/open-mmlab/mmaction2/blob/main/tools/data/parse_file_list.py)
         expects.
     """
-    columns = ("label", "youtube_id", "time_start", "time_end")
-    rows = [*_rows(file, columns)]
-    names = _class_names(class_names, (row["label"] for row in rows))
-    return VideoList(
-        tuple(
-            os.path.join(
-                root,
-                row["label"],
-                f"{row['youtube_id']}_{int(float(row['time_start'])):06d}_"
-                f"{int(float(row['time_end'])):06d}.mp4",
-            )
-            for row in rows
-        ),
-        _indices(file, names, [row["label"] for row in rows]),
-        names,
-    )
+    check_choice("folders", folders, ("label", "label_with_underscores", None))
+    columns = ["youtube_id", "time_start", "time_end"]
+    rows = [*_rows(file, columns if folders is None else ["label", *columns])]
+    paths = tuple(os.path.join(root, _kinetics_path(row, folders)) for row in rows)
+    if not rows or "label" not in rows[0]:
+        return VideoList(paths, None, _class_names(class_names, ()) or None)
+    labels = [row["label"] for row in rows]
+    names = _class_names(class_names, labels)
+    return VideoList(paths, _indices(file, names, labels), names)
+
+
+def _kinetics_path(row: dict[str, Any], folders: str | None) -> str:
+    begin, end = (int(float(row[column])) for column in ("time_start", "time_end"))
+    name = f"{row['youtube_id']}_{begin:06d}_{end:06d}.mp4"
+    if folders is None:
+        return name
+    label = row["label"]
+    return os.path.join(label if folders == "label" else label.replace(" ", "_"), name)
 
 
 def read_ucf101_split(

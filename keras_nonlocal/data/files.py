@@ -30,12 +30,12 @@ def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
 
 
 def open_text(path: str | os.PathLike[str]) -> IO[str]:
-    """Opens a UTF-8 file to read its lines.
+    """Opens a UTF-8 file, which may begin with a byte order mark, to read its lines.
 
     Raises:
         OSError: If it cannot be opened, wherever it is.
     """
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8", newline="")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def exists(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Lists of a video and its class indices per line."""
+"""Lists of a video, or of a frame, and its class indices per line."""
 
 import os
 import re
@@ -17,6 +17,7 @@ def read_path_label_list(
     class_names: Sequence[str] | None = None,
     *,
     several_labels: bool = False,
+    with_labels: bool = True,
 ) -> VideoList:
     """Reads lines of a path and a class index, as PySlowFast and mmaction2 use them.
 
@@ -31,6 +32,8 @@ def read_path_label_list(
         several_labels: Whether several indices may follow a path also after white
             space, as in mmaction2's lists for `multi_class=True`: `a.mp4 3 17`. The
             path must then not end with a number of its own. Defaults to `False`.
+        with_labels: Whether there are labels. With `False`, a line is a path, as in
+            mmaction2's lists of videos to be classified. Defaults to `True`.
 
     Raises:
         ValueError: If a line is not of this form; it names the file and the line.
@@ -41,6 +44,9 @@ def read_path_label_list(
         [mmaction2](https://github.com/open-mmlab/mmaction2/blob/main/mmaction/datasets/video_dataset.py),
         `VideoDataset`.
     """
+    if not with_labels:
+        lines = (line for _, line in numbered_lines(file))
+        return VideoList(tuple(os.path.join(root, line) for line in lines))
     paths, labels = [], []
     for number, line in numbered_lines(file):
         path, *indices = _fields(line, several_labels)
@@ -108,6 +114,49 @@ def read_rawframe_list(
         first, last = counts[0] - 0.5, sum(counts) - 0.5
         segments.append((first / fps, last / fps) if with_offset else None)
     return _video_list(paths, labels, several_labels, class_names, segments)
+
+
+def read_frame_list(
+    file: FilePath, root: FilePath = "", class_names: Sequence[str] | None = None
+) -> VideoList:
+    """Reads a frame list, as PySlowFast uses them for Charades.
+
+    After a line of headings, a line is a frame:
+    `original_vido_id video_id frame_id path labels`, with the labels between quotation
+    marks and separated by commas. A video is the folder that holds its frames, and has
+    the labels of all of them. Read the videos with
+    `keras_nonlocal.data.FrameFolderReader`, for Charades with `fps=24`.
+
+    Args:
+        file: The list.
+        root: Directory to which the paths are relative.
+        class_names: Names of the classes, in the order of their indices.
+
+    Returns:
+        The videos with several labels each; without labels if no frame has one, as in
+        the lists for Something-Something, which has its labels in another file.
+
+    Raises:
+        ValueError: If a line is not of this form; it names the file and the line.
+
+    References:
+        [PySlowFast](https://github.com/facebookresearch/SlowFast/blob/main/slowfast/datasets/utils.py),
+        `load_image_lists`.
+    """
+    expected = "a video, two numbers, a path and labels"
+    labels: dict[str, set[int]] = {}
+    for number, line in numbered_lines(file):
+        fields = line.split()
+        if number == 1 and "path" in fields:
+            continue
+        indices = fields[-1].replace('"', "").split(",")
+        if len(fields) != 5 or not all(part.isdecimal() for part in indices if part):
+            raise bad_line(file, number, line, expected)
+        folder = os.path.join(root, os.path.dirname(fields[3]))
+        labels.setdefault(folder, set()).update(int(part) for part in indices if part)
+    rows = tuple(tuple(sorted(indices)) for indices in labels.values())
+    names = None if class_names is None else tuple(class_names)
+    return VideoList(tuple(labels), rows if any(rows) else None, names)
 
 
 def numbered_lines(file: FilePath) -> Iterator[tuple[int, str]]:

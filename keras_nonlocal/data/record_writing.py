@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from keras_nonlocal.data import files
-from keras_nonlocal.data._requirements import import_av
 from keras_nonlocal.data.arguments import (
     check_positive_integer,
     check_positive_number,
@@ -21,14 +19,12 @@ from keras_nonlocal.data.arguments import (
 from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.failures import FailurePolicy, OnError
 from keras_nonlocal.data.frames import PicturesReader
+from keras_nonlocal.data.jpeg_encoding import WORST_QUALITY, encoded_frames
 from keras_nonlocal.data.readers import OpenVideo, VideoError, VideoReader
 from keras_nonlocal.data.records import Origin, RecordReader, write_record_file
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.streams import video_stream
-from keras_nonlocal.data.transforms import Framing
 
-_BATCH = 32
-_WORST_QUALITY = 31
 _INFINITE = -1  # tf.data.INFINITE_CARDINALITY
 
 # What a file is written from: the name of the video, and what opens it.
@@ -192,9 +188,9 @@ class _Writer:
     ) -> None:
         check_positive_integer("short_side", short_side)
         check_positive_integer("quality", quality)
-        if quality > _WORST_QUALITY:
+        if quality > WORST_QUALITY:
             raise ValueError(
-                f"`quality` must be at most {_WORST_QUALITY}. "
+                f"`quality` must be at most {WORST_QUALITY}. "
                 f"Received: quality={quality!r}"
             )
         self._folder = os.fspath(directory)
@@ -242,7 +238,7 @@ class _Writer:
             return True
         try:
             with open_video() as video:
-                pictures = [*_encoded(video, self._short_side, self._quality)]
+                pictures = [*encoded_frames(video, self._short_side, self._quality)]
                 times = video.times
         except VideoError as error:
             self._failures.handle(error)
@@ -282,32 +278,3 @@ def _in_parallel(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _encoded(video: VideoReader, short_side: int, quality: int) -> Iterator[bytes]:
-    """Yields JPEGs of all frames."""
-    framing = Framing(short_side, None, enlarge=False)
-    encoder = None
-    for first in range(0, len(video.times), _BATCH):
-        indices = np.arange(first, min(first + _BATCH, len(video.times)))
-        for picture in video.read(indices, framing)[:, 0]:
-            if encoder is None:
-                height, width = picture.shape[:2]
-                encoder = _encoder(height, width, quality)
-            yield _jpeg(encoder, picture)
-
-
-def _encoder(height: int, width: int, quality: int) -> Any:
-    encoder = import_av().CodecContext.create("mjpeg", "w")
-    encoder.height, encoder.width = height, width
-    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
-    encoder.qmin = encoder.qmax = quality
-    encoder.thread_count = 1
-    return encoder
-
-
-def _jpeg(encoder: Any, picture: np.ndarray) -> bytes:
-    frame = import_av().VideoFrame.from_ndarray(np.ascontiguousarray(picture))
-    frame = frame.reformat(format="yuvj420p", dst_color_range="JPEG", threads=1)
-    frame.pts = None
-    return b"".join(bytes(packet) for packet in encoder.encode(frame))

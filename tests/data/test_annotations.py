@@ -7,6 +7,7 @@ import pytest
 from keras_nonlocal.data import (
     VideoList,
     read_charades_csv,
+    read_frame_list,
     read_hmdb51_split,
     read_kinetics_csv,
     read_path_label_list,
@@ -97,6 +98,53 @@ def test_kinetics(tmp_path: Path) -> None:
     file.write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match=r"Received: the columns \['a', 'b'\]"):
         read_kinetics_csv(file, "/k")
+
+
+def test_kinetics_in_other_folders(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    # As spreadsheets save it: with a byte order mark.
+    file.write_text(
+        "label,youtube_id,time_start,time_end,split\nair drumming,0aX,0,10,train\n",
+        encoding="utf-8-sig",
+    )
+    flat = read_kinetics_csv(file, "/k", folders=None)
+    assert flat == VideoList(("/k/0aX_000000_000010.mp4",), (0,), ("air drumming",))
+    renamed = read_kinetics_csv(file, "/k", folders="label_with_underscores")
+    assert renamed.paths == ("/k/air_drumming/0aX_000000_000010.mp4",)
+    assert renamed.class_names == ("air drumming",)
+    with pytest.raises(ValueError, match="Received: folders='flat'"):
+        read_kinetics_csv(file, "/k", folders="flat")
+    file.write_text("youtube_id,time_start,time_end,split\n0aX,0,10,test\n")
+    test = read_kinetics_csv(file, "/k", ["a", "b"], folders=None)
+    assert test == VideoList(("/k/0aX_000000_000010.mp4",), None, ("a", "b"))
+    with pytest.raises(ValueError, match=r"must have the columns \['label', "):
+        read_kinetics_csv(file, "/k")
+
+
+def test_paths_without_labels(tmp_path: Path) -> None:
+    file = tmp_path / "test.txt"
+    file.write_text("a b.mp4\n\nc 7.mp4\n")
+    videos = read_path_label_list(file, "/m", with_labels=False)
+    assert videos == VideoList(("/m/a b.mp4", "/m/c 7.mp4"))
+
+
+def test_frame_lists(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    head = "original_vido_id video_id frame_id path labels\n"
+    file.write_text(
+        f'{head}AB 0 0 AB/AB-000001.jpg ""\nAB 0 1 AB/AB-000002.jpg "14,9"\n'
+        'AB 0 2 AB/AB-000003.jpg "9,3"\nCD 1 0 CD/CD-000001.jpg ""\n'
+    )
+    videos = read_frame_list(file, "/c")
+    assert videos == VideoList(("/c/AB", "/c/CD"), ((3, 9, 14), ()))
+    file.write_text(f'{head}1 0 0 1/1_000001.jpg ""\n')
+    assert read_frame_list(file, class_names="ab") == VideoList(
+        ("1",), None, ("a", "b")
+    )
+    for line in ("1 0 0 1/1_000001.jpg", '1 0 0 1/1_000001.jpg "x"'):
+        file.write_text(head + line)
+        with pytest.raises(ValueError, match=r"Line 2 of .*a video, two numbers, "):
+            read_frame_list(file)
 
 
 def test_ucf101(tmp_path: Path) -> None:
