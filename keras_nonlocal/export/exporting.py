@@ -64,8 +64,8 @@ def export_saved_model(
 
     Args:
         model: From RGB clips `(batch, num_frames, height, width, 3)` (channels first if
-            that is Keras's image data format) to `(batch, classes)`. SavedModel needs
-            Keras's TensorFlow backend; a `.keras` file can be loaded on any.
+            that is Keras's image data format) to `(batch, classes)`, on Keras's
+            TensorFlow backend; a `.keras` file of any backend can be loaded on it.
         directory: Local folder that holds the versions of the model; a server is
             pointed to it.
         class_names: Name of each class. They are saved as `assets/labels.txt`, one per
@@ -114,6 +114,7 @@ def export_saved_model(
     References:
         [SavedModel warm-up](https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
+    _check_backend()
     check_choice("format", format, FORMATS)
     check_positive_integer("top", top)
     if version is not None:
@@ -134,7 +135,6 @@ def export_saved_model(
     )
     write: Callable[[Path], None]
     if format == "saved_model":
-        _check_backend()
         framing = _framing(clips, crop_size, short_side, num_crops)
         from keras_nonlocal.export.saved_model import write_saved_model
 
@@ -172,7 +172,7 @@ def _check_scores(model: keras.Model, class_names: Sequence[str] | None) -> None
 def _check_backend() -> None:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            "A SavedModel can be written on Keras's TensorFlow backend: set "
+            "Models are exported on Keras's TensorFlow backend: set "
             "KERAS_BACKEND=tensorflow and load the model again. "
             f"Received: backend={keras.backend.backend()!r}"
         )

@@ -328,8 +328,9 @@ def test_models_that_do_not_take_clips(input_shape, outputs, message, tmp_path):
         export_saved_model(model, tmp_path)
 
 
-def test_other_backends_are_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
+def test_other_backends_are_refused(format, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="Received: backend='jax'"):
-        export_saved_model(small_network(), tmp_path)
+        export_saved_model(small_network(), tmp_path, format=format)
     assert not [*tmp_path.iterdir()]
