@@ -108,10 +108,12 @@ def _videos(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _print(facts: "Sequence[VideoFacts]", broken: "Sequence[VideoFacts]") -> None:
+    from keras_nonlocal.data.files import printable
+
     read = [fact for fact in facts if not fact.error]
     print(f"{len(facts)} videos, {len(broken)} of them broken")
     for fact in broken:
-        print(f"  {fact.path}: {fact.error}")
+        print(f"  {printable(fact.path)}: {fact.error}")
     if read:
         codecs = sorted({fact.codec for fact in read})
         sides = [min(fact.height, fact.width) for fact in read]

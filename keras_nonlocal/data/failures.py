@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from keras_nonlocal.data.arguments import check_positive_integer
+from keras_nonlocal.data.files import printable
 from keras_nonlocal.data.readers import VideoError
 
 OnError = Literal["raise", "skip"] | Callable[[VideoError], None]
@@ -72,7 +73,10 @@ class FailurePolicy:
             when: What they were left out of, or when.
         """
         with self._lock:
-            lines = [f"{path}: {self._reasons[path]}" for path in sorted(self._new)]
+            lines = [
+                f"{printable(path)}: {self._reasons[path]}"
+                for path in sorted(self._new)
+            ]
             self._new.clear()
         if lines and self._on_error == "skip":
             _LOGGER.warning(

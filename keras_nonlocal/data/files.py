@@ -32,10 +32,14 @@ def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
 def open_text(path: str | os.PathLike[str]) -> IO[str]:
     """Opens a UTF-8 file, which may begin with a byte order mark, to read its lines.
 
+    Other bytes are read as Python reads them in the names of files.
+
     Raises:
         OSError: If it cannot be opened, wherever it is.
     """
-    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(
+        open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    )
 
 
 def exists(path: str) -> bool:
@@ -66,6 +70,11 @@ def rename(path: str, target: str) -> None:
         import_tensorflow().io.gfile.rename(path, target, overwrite=True)
     else:
         os.replace(path, target)
+
+
+def printable(path: str) -> str:
+    """Returns a path with a replacement character for each byte that is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def list_names(directory: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Clips as a `tf.data.Dataset`: one epoch after another, resumable at any batch."""
 
 import abc
+import os
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
         num_views = self._views.num_views
         path = tf.numpy_function(
-            lambda index: self._path(int(index)).encode(), [index], tf.string
+            lambda index: os.fsencode(self._path(int(index))), [index], tf.string
         )
         return {
             "path": tf.ensure_shape(path, ()),

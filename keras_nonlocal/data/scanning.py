@@ -103,7 +103,10 @@ def _scan(path: str, decode: bool) -> VideoFacts:
 def _written(
     found: Iterator[VideoFacts], csv_file: str | os.PathLike[str]
 ) -> Iterator[VideoFacts]:
-    with open(csv_file, "w", encoding="utf-8", newline="") as file:
+    # Names of files are bytes, not always UTF-8.
+    with open(
+        csv_file, "w", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(VideoFacts)])
         for fact in found:

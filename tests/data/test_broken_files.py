@@ -8,7 +8,15 @@ import av
 import numpy as np
 import pytest
 
-from keras_nonlocal.data import Framing, PyAVReader, VideoError, scan_videos
+from keras_nonlocal.data import (
+    Framing,
+    PyAVReader,
+    VideoError,
+    list_directory,
+    read_path_label_list,
+    scan_videos,
+    video_dataset_from_list,
+)
 from tests.data.videos import moving_pictures, write_video
 
 FRAMES = moving_pictures(61, 48, 64)
@@ -192,6 +200,39 @@ def test_a_title_may_hold_any_bytes(tmp_path: Path) -> None:
     )
     with PyAVReader(str(path)) as video:
         assert len(video.times) == 3
+
+
+def test_names_may_hold_any_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tf = pytest.importorskip("tensorflow")
+    names = [b"caf\xe9.mp4", "视频.mp4".encode(), b"empty\xff.mp4"]
+    whole = write_video(tmp_path / "v.mp4", FRAMES[:9])
+    folder = os.fsencode(tmp_path / "videos")
+    os.mkdir(folder)
+    for name in names[:2]:
+        os.link(whole, os.path.join(folder, name))
+    Path(os.fsdecode(os.path.join(folder, names[2]))).touch()
+    videos = list_directory(os.fsdecode(folder), labels=None)
+    table = tmp_path / "facts.csv"
+    facts = scan_videos(videos.paths, table)
+    assert [bool(fact.error) for fact in facts] == [False, True, False]
+    assert table.read_bytes().count(names[0]) == 1
+    (tmp_path / "list").write_bytes(b"\n".join(name + b" 3" for name in names))
+    listed = read_path_label_list(tmp_path / "list", os.fsdecode(folder))
+    assert sorted(listed.paths) == [*videos.paths]
+    dataset = video_dataset_from_list(
+        videos,
+        num_frames=2,
+        crop_size=32,
+        batch_size=None,
+        on_error="skip",
+        with_info=True,
+        verbose=False,
+    )
+    found = sorted(tf.io.gfile.exists(info["path"].numpy()) for _, info in dataset)
+    assert found == [True, True]
+    assert "empty\N{REPLACEMENT CHARACTER}.mp4: Invalid data" in caplog.text
 
 
 def test_a_file_that_disappears_is_named(tmp_path: Path) -> None:
