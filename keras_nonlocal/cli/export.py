@@ -37,7 +37,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="one name per line, in the classes' order (default: those of Kinetics for "
         f"{_KINETICS_CLASSES} classes, else none)",
     )
-    group = command.add_argument_group(argument_default=argparse.SUPPRESS)
+    group = command.add_argument_group(
+        "versions, answers and encoded frames", argument_default=argparse.SUPPRESS
+    )
     group.add_argument(
         "--top", type=int, metavar="NUMBER", help="of names in an answer (default: 5)"
     )
@@ -74,9 +76,17 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="applied to what the model puts out, such as softmax (default: none)",
     )
     command.add_argument(
-        "--no-fold-batch-norm", action="store_false", dest="fold_batch_norm"
+        "--no-fold-batch-norm",
+        action="store_false",
+        dest="fold_batch_norm",
+        help="keep batch normalisations as operations of their own",
     )
-    command.add_argument("--no-warm-up", action="store_false", dest="warm_up")
+    command.add_argument(
+        "--no-warm-up",
+        action="store_false",
+        dest="warm_up",
+        help="write no requests that a server sends itself when it starts",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
     return command
 

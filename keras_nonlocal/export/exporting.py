@@ -102,6 +102,7 @@ def export_saved_model(
     Raises:
         ValueError: If an argument has a value it cannot have, or the model does not
             take clips.
+        ImportError: If ONNX is asked for and `tf2onnx` is not installed.
 
     Example:
 

@@ -1,5 +1,6 @@
 """ONNX and LiteRT files, written by Keras's own exporters."""
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,12 @@ def write_portable(
         format: A key of `FILE_NAMES`.
         scoring: The model.
         class_names: Names of the classes, if known.
+
+    Raises:
+        ImportError: If the converter to ONNX is not installed.
     """
+    if format == "onnx" and importlib.util.find_spec("tf2onnx") is None:
+        raise ImportError("tf2onnx is needed to write ONNX: `pip install tf2onnx`.")
     model = _ScoringModel(
         replace(scoring, model=with_portable_layers(scoring.model, format))
     )

@@ -1,5 +1,7 @@
 """ONNX and LiteRT files, run by their own runtimes."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,13 @@ def test_what_the_runtimes_lack_is_replaced_and_nothing_else():
     for copy in copies.values():
         assert copy.get_layer("convolution") is not model.get_layer("convolution")
         np.testing.assert_allclose(copy(x), model(x), rtol=1e-5)
+
+
+def test_a_missing_converter_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    with pytest.raises(ImportError, match="`pip install tf2onnx`"):
+        export_saved_model(small_network(), tmp_path, format="onnx")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_blocks_of_open_size_get_a_route_that_converts():
