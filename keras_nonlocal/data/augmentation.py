@@ -50,8 +50,8 @@ class AugmentClips(keras.layers.Layer):
     ...     keras.layers.MixUp(alpha=0.2, seed=1), "channels")
     >>> clips = np.zeros((2, 8, 32, 32, 3), "float32")
     >>> mixed = mix_up({"images": clips, "labels": np.eye(2)}, training=True)
-    >>> mixed["images"].shape
-    TensorShape([2, 8, 32, 32, 3])
+    >>> mixed["images"].shape, mixed["labels"].shape
+    (TensorShape([2, 8, 32, 32, 3]), TensorShape([2, 2]))
     >>> augment = keras_nonlocal.data.AugmentClips(
     ...     keras.layers.RandAugment(seed=1), "each")
     >>> train = train.map(lambda x, y: (augment(x, training=True), y))  # doctest: +SKIP
