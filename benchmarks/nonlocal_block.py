@@ -14,11 +14,9 @@ Clips are `frames × side × side` positions, φ and g see them pooled by `--poo
 """
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +24,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from memory import MemoryMeter
 
 MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
 ROUTES = {
@@ -99,8 +99,8 @@ def cases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 HEADER = """
-| mode | route | N | M | time, s | CPU time, s | extra memory, MB |
-|---|---|---|---|---|---|---|"""
+| mode | route | N | M | seconds | least – greatest | CPU seconds | extra memory, MB |
+|---|---|---:|---:|---:|---:|---:|---:|"""
 
 
 def describe(arguments: argparse.Namespace) -> str:
@@ -108,16 +108,17 @@ def describe(arguments: argparse.Namespace) -> str:
         f"backend {os.environ.get('KERAS_BACKEND', 'tensorflow')}, {arguments.dtype}"
         f"{', XLA' if arguments.jit else ''}, {os.cpu_count()} CPU cores, batch "
         f"{arguments.batch}, {arguments.channels} channels, bottleneck "
-        f"{arguments.channels // 2}; the least of {arguments.repeats} steps"
+        f"{arguments.channels // 2}; medians of {arguments.repeats} steps"
     )
 
 
 def row(case: dict[str, Any], result: dict[str, Any]) -> str:
     if "error" in result:
-        numbers = f"failed: {result['error']} | |"
+        numbers = f"failed: {result['error']} | | |"
     else:
         numbers = (
-            f"{result['seconds']:.3f} | {result['cpu_seconds']:.3f} | "
+            f"{result['seconds']:.3f} | {result['least']:.3f} – "
+            f"{result['greatest']:.3f} | {result['cpu_seconds']:.3f} | "
             f"{result['extra_bytes'] / 1e6:.0f}"
         )
     queries = case["frames"] * case["side"] ** 2
@@ -153,9 +154,10 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         seconds.append(time.perf_counter() - start)
         cpu_seconds.append(time.process_time() - cpu_start)
     return {
-        "seconds": min(seconds),
-        "median_seconds": statistics.median(seconds),
-        "cpu_seconds": min(cpu_seconds),
+        "seconds": statistics.median(seconds),
+        "least": min(seconds),
+        "greatest": max(seconds),
+        "cpu_seconds": statistics.median(cpu_seconds),
         "extra_bytes": memory.extra_bytes(),
     }
 
@@ -283,63 +285,6 @@ def peer_step(case: dict[str, Any]) -> Callable[[], None]:
             torch.cuda.synchronize()
 
     return step
-
-
-class MemoryMeter:
-    """Peak memory from now on: of the GPU where there is one, else of the process."""
-
-    def __init__(self) -> None:
-        self._gpu_peak = gpu_peak_reader()
-        if self._gpu_peak is None:
-            reset_peak_of_process()
-            self._start = peak_of_process()
-
-    def extra_bytes(self) -> int:
-        if self._gpu_peak is not None:
-            return self._gpu_peak()
-        return peak_of_process() - self._start
-
-
-def reset_peak_of_process() -> None:
-    """Linux lets a process forget its peak; elsewhere that since its start counts."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_of_process() -> int:
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(s for s in status.read_text().splitlines() if "VmHWM" in s)
-        return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def gpu_peak_reader() -> Callable[[], int] | None:
-    """A function for the bytes that the GPU's allocator has peaked at since now."""
-    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        start = torch.cuda.memory_allocated()
-        return lambda: torch.cuda.max_memory_allocated() - start
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        import jax
-
-        device = jax.devices()[0]
-        if device.platform != "gpu":
-            return None
-        start = device.memory_stats()["bytes_in_use"]
-        return lambda: device.memory_stats()["peak_bytes_in_use"] - start
-    if "tensorflow" in sys.modules:
-        import tensorflow as tf
-
-        if not tf.config.list_physical_devices("GPU"):
-            return None
-        tf.config.experimental.reset_memory_stats("GPU:0")
-        start = tf.config.experimental.get_memory_info("GPU:0")["current"]
-        return lambda: tf.config.experimental.get_memory_info("GPU:0")["peak"] - start
-    return None
 
 
 if __name__ == "__main__":

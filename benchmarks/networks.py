@@ -1,0 +1,292 @@
+"""Inference and training steps of the networks, beside PySlowFast's.
+
+Every row is measured in a fresh process on random clips that lie on the device; the
+times are medians, with the least and the greatest. The share is that of the rate at
+which the device multiplies large matrices of the same type, measured in the same
+process: forward pass once, backward pass twice the multiply-adds. The networks take
+turns, so that a machine that is now slow and now fast treats them alike.
+
+    python benchmarks/networks.py
+    python benchmarks/networks.py --peer ~/SlowFast       # pip install torch fvcore ...
+    KERAS_BACKEND=jax python benchmarks/networks.py --dtype mixed_bfloat16 --batch 32
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from devices import backend_version, device_name, keras_device, torch_device_name
+
+SIDE, FRAMES, CLASSES = 224, 8, 400
+MATRIX_SIDE = {"cpu": 2048, "gpu": 8192}
+PEER_CONFIGURATIONS = {
+    "cpu": ("default", "channels_last_3d"),
+    "gpu": ("default", "channels_last_3d", "compiled", "channels_last_3d compiled"),
+}
+HEADER = """
+| network | step | milliseconds | least – greatest | clips per second | share |
+|---|---|---:|---:|---:|---:|"""
+
+
+def main() -> None:
+    options = parse_options()
+    if options.case is not None:
+        print(json.dumps(measure(json.loads(options.case))))
+        return
+    cases = [
+        {**shared(options), "step": step, "peer": None, "configuration": None}
+        for step in options.steps
+    ]
+    if options.peer:
+        kind = "gpu" if has_gpu() else "cpu"
+        cases += [
+            {**shared(options), "step": step, "peer": options.peer, "configuration": c}
+            for step in options.steps
+            for c in PEER_CONFIGURATIONS[kind]
+        ]
+    rounds = [
+        [run_in_fresh_process(case) for case in cases] for _ in range(options.rounds)
+    ]
+    results = [
+        (case, pooled(found))
+        for case, found in zip(cases, zip(*rounds, strict=True), strict=True)
+    ]
+    print(describe(options, results))
+    print(HEADER)
+    for case, result in results:
+        print(row(case, result))
+    for step in options.steps:
+        print_ratio(step, results)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--depth", type=int, default=50)
+    parser.add_argument("--variant", choices=("c2d", "i3d"), default="i3d")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--dtype", default="float32", help="a Keras dtype policy")
+    parser.add_argument("--jit", action="store_true", help="XLA with TensorFlow")
+    parser.add_argument("--repeats", type=int, default=5, help="steps in a process")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="processes, the networks taking turns"
+    )
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        default=["inference", "training"],
+        choices=("inference", "training"),
+    )
+    parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def shared(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("depth", "variant", "batch", "dtype", "jit", "repeats")
+    return {name: getattr(options, name) for name in names}
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch, which runs the peer, has a GPU."""
+    code = "import torch; print(torch.cuda.is_available())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.stdout.strip() == "True"
+
+
+def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--case", json.dumps(case)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        return {"error": lines[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(case: dict[str, Any]) -> dict[str, Any]:
+    """Runs in the fresh process."""
+    make = peer_step if case["peer"] else own_step
+    step, multiply_matrices, facts = make(case)
+    step()
+    step()
+    seconds = []
+    for _ in range(case["repeats"]):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    peak = matrix_rate(multiply_matrices, facts["matrix_side"])
+    return {**facts, "seconds": seconds, "peak": peak}
+
+
+def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The median over the steps of all rounds, and their extremes."""
+    for result in found:
+        if "error" in result:
+            return result
+    seconds = [value for result in found for value in result["seconds"]]
+    return {
+        **found[0],
+        "median": statistics.median(seconds),
+        "least": min(seconds),
+        "greatest": max(seconds),
+        "peak": max(result["peak"] for result in found),
+    }
+
+
+def matrix_rate(multiply: Callable[[], None], side: int) -> float:
+    """Multiply-adds per second in a product of two square matrices."""
+    multiply()
+    seconds = []
+    for _ in range(7):
+        start = time.perf_counter()
+        multiply()
+        seconds.append(time.perf_counter() - start)
+    return side**3 / statistics.median(seconds)
+
+
+def own_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, Any]]:
+    import keras
+    import numpy as np
+
+    import keras_nonlocal
+
+    keras.config.set_dtype_policy(case["dtype"])
+    model = keras_nonlocal.NLResNet(
+        case["depth"], case["variant"], input_shape=(FRAMES, SIDE, SIDE, 3)
+    )
+    model.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+        "sparse_categorical_crossentropy",
+        jit_compile=True if case["jit"] else "auto",
+    )
+    shape = (case["batch"], FRAMES, SIDE, SIDE, 3)
+    clips = keras.random.normal(shape, seed=0)
+    labels = keras.ops.convert_to_tensor(np.zeros(case["batch"], "int32"))
+    compute_dtype = keras.config.dtype_policy().compute_dtype
+    on_gpu = keras_device() == "gpu"
+    side = MATRIX_SIDE["gpu" if on_gpu else "cpu"]
+    a = keras.ops.cast(keras.random.normal((side, side), seed=1), compute_dtype)
+
+    def multiply() -> None:
+        np.asarray(keras.ops.convert_to_numpy(keras.ops.matmul(a, a)[0, 0]))
+
+    def step() -> None:
+        if case["step"] == "inference":
+            model.predict_on_batch(clips)
+        else:
+            float(model.train_on_batch(clips, labels))
+
+    multiply_adds = keras_nonlocal.models.count_complexity(model).multiply_adds
+    facts = {
+        "versions": f"Keras {keras.__version__}, {backend_version()}",
+        "device": device_name(),
+        "matrix_side": side,
+        "multiply_adds": multiply_adds,
+    }
+    return step, multiply, facts
+
+
+def peer_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, Any]]:
+    import pyslowfast
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = pyslowfast.build(case["peer"], case["variant"], case["depth"]).to(device)
+    clips = torch.randn(case["batch"], 3, FRAMES, SIDE, SIDE, device=device)
+    if "channels_last_3d" in case["configuration"]:
+        model = model.to(memory_format=torch.channels_last_3d)
+        clips = clips.contiguous(memory_format=torch.channels_last_3d)
+    run = torch.compile(model) if "compiled" in case["configuration"] else model
+    half = {"mixed_bfloat16": torch.bfloat16, "mixed_float16": torch.float16}
+    dtype = half.get(case["dtype"])
+    autocast = {"device_type": device, "dtype": dtype, "enabled": dtype is not None}
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, nesterov=True)
+    labels = torch.zeros(case["batch"], dtype=torch.long, device=device)
+    training = case["step"] == "training"
+    model.train(training)
+
+    def step() -> None:
+        with torch.set_grad_enabled(training), torch.autocast(**autocast):
+            scores = run([clips])
+            if not training:
+                scores.float().cpu()
+                return
+            loss = torch.nn.functional.cross_entropy(scores, labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        loss.item()
+
+    side = MATRIX_SIDE["gpu" if device == "cuda" else "cpu"]
+    a = torch.randn(side, side, device=device, dtype=dtype or torch.float32)
+
+    def multiply() -> None:
+        (a @ a)[0, 0].item()
+
+    facts = {
+        "versions": f"torch {torch.__version__}",
+        "device": torch_device_name(),
+        "matrix_side": side,
+        "multiply_adds": None,
+    }
+    return step, multiply, facts
+
+
+def describe(options: argparse.Namespace, results: list[Any]) -> str:
+    found = [result for _, result in results if "error" not in result]
+    versions = ", ".join(dict.fromkeys(r["versions"] for r in found))
+    devices = ", ".join(dict.fromkeys(r["device"] for r in found))
+    return (
+        f"NL-{options.variant.upper()} R{options.depth}, batch {options.batch} of "
+        f"{FRAMES}×{SIDE}×{SIDE}, {options.dtype}{', XLA' if options.jit else ''}; "
+        f"{devices}; {versions}; medians of {options.rounds} × {options.repeats}"
+    )
+
+
+def name(case: dict[str, Any]) -> str:
+    return f"PySlowFast, {case['configuration']}" if case["peer"] else "keras_nonlocal"
+
+
+def row(case: dict[str, Any], result: dict[str, Any]) -> str:
+    start = f"| {name(case)} | {case['step']} |"
+    if "error" in result:
+        return f"{start} failed: {result['error']} | | | |"
+    passes = 3 if case["step"] == "training" else 1
+    share = ""
+    if result["multiply_adds"] is not None:
+        rate = passes * result["multiply_adds"] * case["batch"] / result["median"]
+        share = f"{rate / result['peak']:.0%}"
+    return (
+        f"{start} {1e3 * result['median']:.0f} | {1e3 * result['least']:.0f} – "
+        f"{1e3 * result['greatest']:.0f} | {case['batch'] / result['median']:.2f} | "
+        f"{share} |"
+    )
+
+
+def print_ratio(step: str, results: list[Any]) -> None:
+    """The best configuration of the peer over ours."""
+    times = [
+        (bool(case["peer"]), result["median"])
+        for case, result in results
+        if case["step"] == step and "error" not in result
+    ]
+    own = [seconds for is_peer, seconds in times if not is_peer]
+    peers = [seconds for is_peer, seconds in times if is_peer]
+    if own and peers:
+        print(f"\n{step}: {min(peers) / own[0]:.2f}× as fast as the best of PySlowFast")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""PySlowFast's networks from a checkout of it, for the other benchmarks.
+
+It needs `pip install torch fvcore iopath simplejson psutil`; what else its modules
+import, and the networks do not use, is replaced by empty stand-ins where it is missing.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from pathlib import Path
+from typing import Any, ClassVar
+
+_NOT_USED = frozenset(
+    {"cv2", "detectron2", "fairscale", "pandas", "pytorchvideo", "sklearn"}
+    | {"torchvision"}
+)
+CONFIGURATIONS = {
+    ("i3d", 50): "configs/Kinetics/c2/I3D_NLN_8x8_R50.yaml",
+    ("i3d", 101): "configs/Kinetics/c2/I3D_NLN_8x8_R101.yaml",
+    ("c2d", 50): "configs/Kinetics/C2D_NLN_8x8_R50.yaml",
+}
+
+
+def build(checkout: str, variant: str, depth: int) -> Any:
+    """A network with five non-local blocks, 400 classes, 8×224×224, as a module."""
+    root = Path(checkout).expanduser()
+    if not (root / "slowfast").is_dir():
+        raise FileNotFoundError(f"There is no folder 'slowfast' in {checkout!r}.")
+    sys.path.insert(0, str(root))
+    sys.meta_path.append(_StandIns())
+    from slowfast.config.defaults import get_cfg
+    from slowfast.models import build_model
+
+    configuration = get_cfg()
+    configuration.merge_from_file(str(root / CONFIGURATIONS[variant, depth]))
+    # It moves the network to a GPU by itself if there is one to move it to.
+    configuration.NUM_GPUS = 0
+    return build_model(configuration)
+
+
+class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules that are not installed and not used."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname.split(".")[0] not in _NOT_USED:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: Any) -> types.ModuleType:
+        return _StandIn(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        pass
+
+
+class _StandIn(types.ModuleType):
+    __path__: ClassVar[list[str]] = []
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {"__init__": lambda self, *args, **kwargs: None})
