@@ -80,9 +80,12 @@ def test_every_request_is_answered(input_shape, log_class, tmp_path):
     for record in records(folder):
         request = log_class.FromString(record).predict_log.request
         ((name, tensor),) = request.inputs.items()
-        value = tf.make_ndarray(tensor)
+        # The same reading of `TensorProto` as in the server.
+        value = tf.io.parse_tensor(
+            tensor.SerializeToString(), tf.dtypes.as_dtype(tensor.dtype)
+        )
         signature = request.model_spec.signature_name
-        scores = served[signature](**{name: tf.constant(value)})["scores"]
+        scores = served[signature](**{name: value})["scores"]
         assert scores.shape == (1, 3)
         assert float(tf.reduce_sum(scores)) == pytest.approx(1, abs=1e-5)
         seen.append(signature)
