@@ -1,4 +1,16 @@
-"""Clips from video files: `tf.data` pipelines in the manner of Keras."""
+"""Clips from video files: `tf.data` pipelines in the manner of Keras.
+
+From the source to the batch:
+
+- what there is: `sources` (lists and directories), `annotations` and `line_lists` (the
+  lists of known collections), `streams` (TensorFlow Datasets), `labels`;
+- which frames, and what of them: `sampling`, `transforms`;
+- readers, one interface (`readers`): `decoding` (PyAV), `frames` (pictures), `records`
+  (TFRecords, written by `record_writing`), `tensorflow_io`, with `pictures` and `files`;
+- from readers to batches: `loading`, `epochs`, `failures`, `pipeline`, and the public
+  functions in `directory`, `listed` and `streamed`;
+- beside them: `augmentation`, `callbacks`, `scanning`.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
