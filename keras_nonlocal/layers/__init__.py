@@ -5,11 +5,13 @@ from keras_nonlocal.layers.fused_batch_normalization import FusedBatchNormalizat
 from keras_nonlocal.layers.non_local_block import NonLocalBlock
 from keras_nonlocal.layers.non_local_operation import non_local_operation
 from keras_nonlocal.layers.pixel_preprocessing import PixelPreprocessing
+from keras_nonlocal.layers.rematerialized_segment import RematerializedSegment
 
 __all__ = [
     "FrozenBatchNormalization",
     "FusedBatchNormalization",
     "NonLocalBlock",
     "PixelPreprocessing",
+    "RematerializedSegment",
     "non_local_operation",
 ]

@@ -39,12 +39,16 @@ if TYPE_CHECKING:
     from keras_nonlocal.training.recipes import (
         warmup_cosine_schedule as warmup_cosine_schedule,
     )
+    from keras_nonlocal.training.rematerialization import (
+        rematerialized as rematerialized,
+    )
 
 # Public name -> the module it is taken from: names load what they need, when they are
 # used, since some need TensorFlow.
 _MODULE_OF = {
     "ReplicatedModel": "model",
     "freeze_batch_norm": "batch_norm",
+    "rematerialized": "rematerialization",
     "update_batch_norm_statistics": "batch_norm",
     "fit_resumably": "checkpoints",
     "MeanAveragePrecision": "metrics",

@@ -347,6 +347,34 @@ def frozen_jit(model: ReplicatedModel, loss: str) -> bool:
     return bool(model.jit_compile)
 
 
+def rematerialized_xla(setting: Setting) -> Results:
+    """A rematerialised network on replicas against the plain one on one device."""
+    initial = toy_model().get_weights()
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        on_replicas = strategy is setting.strategy
+        with strategy.scope():
+            model = toy_model()
+            model.set_weights(initial)
+            trained = model
+            if on_replicas:
+                block = next(
+                    layer.name
+                    for layer in model.layers
+                    if isinstance(layer, keras_nonlocal.layers.NonLocalBlock)
+                )
+                trained = keras_nonlocal.training.rematerialized(model, [block])
+            trained.compile(
+                "sgd", "sparse_categorical_crossentropy", jit_compile=on_replicas
+            )
+        trained.fit(setting.dataset(), epochs=2, verbose=0)
+        weights.append(model.get_weights())
+    return {
+        "moved": largest_difference(initial, weights[1]),
+        "weights": largest_difference(*weights),
+    }
+
+
 def own_logs(setting: Setting) -> Results:
     """Logs of a `train_step` of the user's are averaged over the replicas."""
 
@@ -400,6 +428,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         moving_statistics,
         refusals,
         own_logs,
+        rematerialized_xla,
     )
     return {scenario.__name__: scenario for scenario in scenarios}
 

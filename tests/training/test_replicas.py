@@ -114,6 +114,13 @@ def test_what_replicas_cannot_do_is_refused():
 
 
 @pytest.mark.slow
+def test_a_rematerialized_network_trains_alike():
+    result = scenarios(2, "rematerialized_xla")["rematerialized_xla"]
+    assert result["moved"] > 100 * TOLERANCE
+    assert result["weights"] < TOLERANCE
+
+
+@pytest.mark.slow
 def test_logs_of_an_own_train_step_are_averaged():
     assert scenarios(4, "own_logs")["own_logs"]["rank"] == 1.5
 
