@@ -13,6 +13,7 @@ from keras_nonlocal.training.late_variables import build_metrics, build_optimize
 from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.states import (
     Progress,
+    load_generators,
     load_state,
     read_progress,
     save_state,
@@ -210,6 +211,9 @@ class TrainingCheckpoints(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
+        if self._first_batch and not batch:
+            # In between, PyTorch's iterators have drawn from its generators.
+            load_generators(self._directory / STATE_FILE)
         seen = self._first_batch + batch
         if self._save_freq != "epoch" and seen - self.progress.batch >= self._save_freq:
             self.progress.batch = seen

@@ -11,9 +11,11 @@ import keras
 import numpy as np
 
 from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.generators import generator_states, restore_generators
 
 _FORMAT = 1
 _NOTES = "notes"
+_GENERATORS = "generators/"
 
 
 @dataclass
@@ -51,6 +53,8 @@ def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
             rows.append(_described(section, variable, len(values)))
             for replica, value in enumerate(values):
                 arrays[f"{section}/{i}/{replica}"] = _storable(value)
+    for name, state in generator_states().items():
+        arrays[f"{_GENERATORS}{name}"] = state
     notes = {"format": _FORMAT, "progress": asdict(progress), "variables": rows}
     arrays[_NOTES] = np.frombuffer(json.dumps(notes).encode(), np.uint8)
     with replacing(path) as unfinished, unfinished.open("wb") as file:
@@ -96,6 +100,23 @@ def load_state(path: Path, model: keras.Model, *, metrics: bool = False) -> None
                     for replica in range(counts[section][i])
                 ]
                 _assign(model, variable, values, adds_up=section == "metrics")
+        _restore_generators(archive)
+
+
+def load_generators(path: Path) -> None:
+    """Brings the generators of `generator_states` into the states of a file."""
+    with _opened(path) as archive:
+        _restore_generators(archive)
+
+
+def _restore_generators(archive: Any) -> None:
+    restore_generators(
+        {
+            name.removeprefix(_GENERATORS): archive[name]
+            for name in archive.files
+            if name.startswith(_GENERATORS)
+        }
+    )
 
 
 def _sections(model: keras.Model) -> dict[str, list[keras.Variable]]:
