@@ -124,6 +124,8 @@ class PyAVReader:
         try:
             if files.is_remote(self._path):
                 self._remote = files.open_bytes(self._path)
+            else:
+                files.check_readable(self._path)
             # Titles are not always UTF-8, whatever the format demands.
             self._container = self._av.open(
                 self._remote or self._path, metadata_errors="replace"

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -25,8 +26,20 @@ def open_bytes(path: str | os.PathLike[str]) -> IO[bytes]:
     """
     name = os.fspath(path)
     if not is_remote(name):
+        check_readable(name)
         return open(name, "rb")
     return io.BufferedReader(_RemoteBytes(name), 2**20)
+
+
+def check_readable(path: str) -> None:
+    """Refuses what one would wait for without an end, such as a pipe.
+
+    Raises:
+        OSError: If a local path leads to no file and no directory.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", path)
 
 
 def open_text(path: str | os.PathLike[str]) -> IO[str]:
@@ -97,9 +110,18 @@ def list_names(directory: str) -> list[str]:
 def walk(
     directory: str, follow_links: bool = False
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yields each directory, its subdirectories and its files, as `os.walk` does."""
+    """Yields each directory, its subdirectories and its files, as `os.walk` does.
+
+    A directory to which several links lead is visited once.
+    """
     if not is_remote(directory):
+        visited = set()
         for folder, subfolders, files in os.walk(directory, followlinks=follow_links):
+            place = os.path.realpath(folder)
+            if place in visited:
+                subfolders.clear()
+                continue
+            visited.add(place)
             subfolders.sort()
             yield folder, subfolders, sorted(files)
         return

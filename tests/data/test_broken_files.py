@@ -103,6 +103,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no_duration": (of_no_duration, "no frames"),
     "unannounced_stream": (unannounced_stream, "a stream that it does not announce"),
     "unknown_codec": (unknown_codec, "codec"),
+    "pipe": (os.mkfifo, "Not a regular file"),
     "directory": (Path.mkdir, "Is a directory"),
     "dangling_link": (dangling_link, "No such file"),
     "missing": (lambda path: None, "No such file"),

@@ -8,6 +8,7 @@ import pytest
 from keras_nonlocal.data import (
     Framing,
     PyAVReader,
+    list_directory,
     video_dataset_from_directory,
 )
 from tests.data.videos import moving_pictures, write_video
@@ -184,6 +185,19 @@ def test_bad_directories(tmp_path: Path) -> None:
     (tmp_path / "one" / "a.mp4").touch()
     with pytest.raises(ValueError, match=r"at least two classes .*\['one'\]"):
         video_dataset_from_directory(tmp_path)
+
+
+def test_links_in_a_circle_repeat_no_video(tmp_path: Path) -> None:
+    for name in ("a/1.mp4", "b/2.mp4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "a" / "other").symlink_to(tmp_path / "b", target_is_directory=True)
+    paths = list_directory(tmp_path, labels=None, follow_links=True).paths
+    assert sorted(Path(path).name for path in paths) == ["1.mp4", "2.mp4"]
+    by_class = list_directory(tmp_path, follow_links=True)
+    assert [Path(path).name for path in by_class.paths] == ["1.mp4", "2.mp4", "2.mp4"]
+    assert by_class.labels == (0, 0, 1)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
