@@ -21,7 +21,7 @@ from keras_nonlocal.inference.reduction import (
     check_reduction,
     reduce_views,
 )
-from keras_nonlocal.inference.results_file import ResultsFile, weights_fingerprint
+from keras_nonlocal.inference.results_file import ResultsFile, model_fingerprint
 from keras_nonlocal.inference.scoring import scored_videos
 from keras_nonlocal.inference.views import (
     CropSize,
@@ -63,7 +63,9 @@ def evaluate_videos(
         num_crops: As in `predict_video`.
         results_file: Where the scores of each video are written as soon as it is
             finished, one line of JSON each; if the file is there, only the videos that
-            it lacks, or that could not be read, are scored. Defaults to no file.
+            it lacks, or that could not be read, are scored. It must be of the same
+            model and arguments; of `preprocessing` and `open_video` the names count.
+            Defaults to no file.
         num_frames, frame_stride, crop_size, short_side: As in `predict_video`.
         target_fps, short_videos, reduction: As in `predict_video`.
         on_error: `"skip"` lists the videos that cannot be read in the result,
@@ -117,7 +119,12 @@ def evaluate_videos(
         verbose=1 if verbose == "auto" else int(verbose),
         unit_name="video",
     )
-    with _opened(results_file, model, reduction, options) as results:
+    settings = options | {
+        "reduction": reduction,
+        "preprocessing": _name(preprocessing),
+        "open_video": _name(open_video),
+    }
+    with _opened(results_file, model, settings) as results:
         rows = _known_scores(videos, results)
         bar.update(len(rows))
         todo = [i for i in range(len(videos.paths)) if i not in rows]
@@ -132,19 +139,24 @@ def evaluate_videos(
     return _evaluation(videos, names, rows, failures.reasons)
 
 
-def _opened(
-    results_file: Any, model: keras.Model, reduction: str, options: dict[str, Any]
-) -> Any:
+def _opened(results_file: Any, model: keras.Model, settings: dict[str, Any]) -> Any:
     """The results file in a context that closes it, or a context of `None`."""
     if results_file is None:
         return nullcontext()
-    crop_size = options["crop_size"]
-    settings = options | {
+    crop_size = settings["crop_size"]
+    settings = settings | {
         "crop_size": [*crop_size] if isinstance(crop_size, tuple) else crop_size,
-        "reduction": reduction,
-        "weights": weights_fingerprint(model),
+        "model": model_fingerprint(model),
     }
     return closing(ResultsFile(results_file, settings))
+
+
+def _name(function: Any) -> str | None:
+    """What tells one function from another from process to process."""
+    if function is None:
+        return None
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '')}.{name}"
 
 
 def _known_scores(

@@ -82,15 +82,14 @@ class ResultsFile:
         with open(self._path, "rb") as file:
             content = file.read()
         length = content.rfind(b"\n") + 1
+        if length == 0 and not self._first_line().startswith(content):
+            raise self._not_ours()
         try:
             lines = [json.loads(line) for line in content[:length].splitlines()]
             found = lines[0]["settings"] if lines else self._settings
             self._lines = {_key(x["path"], x["segment"]): x for x in lines[1:]}
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                "`results_file` must be one that `evaluate_videos` began. "
-                f"Received: results_file={self._path!r}"
-            ) from error
+            raise self._not_ours() from error
         differing = sorted(
             name
             for name in {*found, *self._settings}
@@ -111,13 +110,22 @@ class ResultsFile:
         if length == 0:
             self._write({"settings": self._settings})
 
+    def _first_line(self) -> bytes:
+        return json.dumps({"settings": self._settings}).encode()
 
-def weights_fingerprint(model: keras.Model) -> str:
-    """A short hash of the values of all weights."""
-    digest = hashlib.sha256()
+    def _not_ours(self) -> ValueError:
+        return ValueError(
+            "`results_file` must be one that `evaluate_videos` began. "
+            f"Received: results_file={self._path!r}"
+        )
+
+
+def model_fingerprint(model: keras.Model) -> str:
+    """A short hash of the structure of a model and the values of all its weights."""
+    digest = hashlib.sha256(model.to_json().encode())
     for weight in model.weights:
         value = keras.ops.convert_to_numpy(weight)
-        digest.update(f"{weight.path}{value.shape}{value.dtype}".encode())
+        digest.update(f"{value.shape}{value.dtype}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()[:16]
 

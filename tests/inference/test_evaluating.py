@@ -173,11 +173,30 @@ def test_a_results_file_of_other_weights_or_arguments(model, videos, tmp_path):
             model, videos, results_file=path, **OPTIONS | {"frame_stride": 1}
         )
     other = small()
-    with pytest.raises(ValueError, match=r"with another weights$"):
+    with pytest.raises(ValueError, match=r"with another model$"):
         evaluate_videos(other, videos, results_file=path, **OPTIONS)
-    path.write_text("something else\n")
+    with pytest.raises(ValueError, match=r"with another preprocessing$"):
+        evaluate_videos(
+            model, videos, results_file=path, preprocessing=np.negative, **OPTIONS
+        )
+
+
+@pytest.mark.parametrize("content", ["one line\n", "notes without an end", '{"a": 1}'])
+def test_other_files_are_left_alone(model, videos, tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_text(content)
     with pytest.raises(ValueError, match="`results_file` must be one that"):
         evaluate_videos(model, videos, results_file=path, **OPTIONS)
+    assert path.read_text() == content
+
+
+def test_the_same_weights_in_another_network(videos, tmp_path):
+    models = [small(), small(input_shape=(6, 40, 40, 3))]
+    models[1].set_weights(models[0].get_weights())
+    path = tmp_path / "results.jsonl"
+    evaluate_videos(models[0], videos, results_file=path, **OPTIONS)
+    with pytest.raises(ValueError, match=r"with another model$"):
+        evaluate_videos(models[1], videos, results_file=path, **OPTIONS)
 
 
 def test_segments_of_one_file_are_kept_apart(model, videos, tmp_path):
