@@ -49,9 +49,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         from keras_nonlocal.kernels.tensorflow_batch_norm import normalize_by_batch
 
         gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
-        outputs, mean, variance = normalize_by_batch(
-            ops.cast(inputs, "float32"), gamma, beta, self.epsilon
-        )
+        outputs, mean, variance = normalize_by_batch(inputs, gamma, beta, self.epsilon)
         for moving, value in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),

@@ -83,6 +83,29 @@ def test_other_options(rng, options):
     assert found.compute_dtype == expected.compute_dtype
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_gradients_and_statistics_in_mixed_precision(rng, policy):
+    shape = (4, 3, 5, 3)
+    expected, found = pair(rng, shape, dtype=policy)
+    x = as_numpy(
+        ops.cast(np.float32(rng.normal(1, 2, size=shape)), expected.compute_dtype)
+    )
+    upstream = np.float32(rng.normal(size=shape))
+    gradients = [
+        block_value_and_gradients(layer, x, upstream, training=True)[1]
+        for layer in (expected, found)
+    ]
+    for name, array in gradients[0].items():
+        scale = np.abs(array).max()
+        np.testing.assert_allclose(
+            gradients[1][name], array, atol=0.02 * scale, rtol=0, err_msg=name
+        )
+    for layer in (expected, found):
+        layer(ops.cast(x, layer.compute_dtype), training=True)
+    for a, b in zip(expected.get_weights(), found.get_weights(), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
+
+
 def test_masked_positions_do_not_count(rng):
     expected, found = pair(rng, (2, 5, 3))
     x = np.float32(rng.normal(size=(2, 5, 3)))
