@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_nonlocal.replicas.sublayers import batch_norms
 
+
 def freeze_batch_norm(model: keras.Model) -> int:
     """Freezes all batch normalisations of a model, also those inside other layers.
 
