@@ -43,7 +43,7 @@ class PyAVReader:
         self._errors = (self._av.FFmpegError, OSError, IndexError)
         self._path = path
         self._is_counted = False
-        self._converter = PictureConverter()
+        self._converter = PictureConverter(path)
         self._open()
         try:
             self._read_timeline()

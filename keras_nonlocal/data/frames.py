@@ -30,7 +30,7 @@ class PictureReader(abc.ABC):
     def __init__(self, path: str) -> None:
         self._path = path
         self._av = import_av()
-        self._converter = PictureConverter()
+        self._converter = PictureConverter(path)
         self._decoders: dict[str, Any] = {}
 
     def __enter__(self) -> Self:

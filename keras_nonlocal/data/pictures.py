@@ -8,11 +8,19 @@ from keras_nonlocal.data._requirements import import_av
 from keras_nonlocal.data.readers import VideoError
 from keras_nonlocal.data.transforms import Framing
 
+# Damaged files announce pictures and pixels of any shape: no memory is wasted on them.
+_MOST_PIXELS = 2**26
+
 
 class PictureConverter:
-    """Scales and converts frames in one step; keeps the tables for the next frame."""
+    """Scales and converts frames in one step; keeps the tables for the next frame.
 
-    def __init__(self) -> None:
+    Args:
+        path: What errors call the video.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._reformatter = import_av().video.reformatter.VideoReformatter()
 
     def upright(self, frame: Any, framing: Framing, aspect: float = 1.0) -> np.ndarray:
@@ -25,6 +33,9 @@ class PictureConverter:
 
         Returns:
             RGB bytes, shape `(scaled_height, scaled_width, 3)`.
+
+        Raises:
+            VideoError: If the picture is so long and narrow that it would get huge.
         """
         quarter_turns = round((frame.rotation or 0) / 90)
         size = (frame.height, frame.width * aspect)
@@ -32,6 +43,9 @@ class PictureConverter:
             width, height = framing.scaled_size(size[1], size[0])
         else:
             height, width = framing.scaled_size(*size)
+        if height * width > _MOST_PIXELS:
+            shape = f"{frame.width}×{frame.height} pixels of {aspect:g}:1"
+            raise VideoError(self._path, f"its pictures have no usable shape ({shape})")
         return np.rot90(self._rgb(frame, height, width), quarter_turns)
 
     def _rgb(self, frame: Any, height: int, width: int) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Files that go wrong say so in one sentence; unusual ones are read."""
 
 import os
+import struct
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -90,6 +92,16 @@ def dangling_link(path: Path) -> None:
     path.symlink_to(path.with_name("nowhere.mp4"))
 
 
+def of_impossible_pixels(path: Path) -> None:
+    settings = {"codec": "png", "pix_fmt": "rgb24", "pixel_aspect": Fraction(2, 1)}
+    content = bytearray(
+        Path(write_video(path.with_suffix(".mov"), FRAMES[:5], **settings)).read_bytes()
+    )
+    place = content.index(b"pasp") + 4
+    content[place : place + 8] = struct.pack(">II", 1_500_000, 1)
+    path.write_bytes(content)
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (Path.touch, "Invalid data"),
     "text": (lambda path: path.write_text("not a video\n" * 99), "Invalid data"),
@@ -101,6 +113,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "sound_only": (sound_only, "it holds no video stream"),
     "no_key_frame": (without_first_packet, "no frames"),
     "no_duration": (of_no_duration, "no frames"),
+    "impossible_pixels": (of_impossible_pixels, "no usable shape .64×48 pixels of "),
     "unannounced_stream": (unannounced_stream, "a stream that it does not announce"),
     "unknown_codec": (unknown_codec, "codec"),
     "pipe": (os.mkfifo, "Not a regular file"),
