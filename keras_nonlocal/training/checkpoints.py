@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from keras_nonlocal.training.late_variables import build_metrics, build_optimize
 from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.states import (
     Progress,
+    has_finite_loss,
+    has_finite_weights,
     load_generators,
     load_state,
     read_progress,
@@ -57,7 +60,12 @@ def fit_resumably(
     step. `keras.callbacks.BackupAndRestore` restarts an interrupted epoch from its
     beginning, does not keep the seeds of dropout, and can be killed between the file
     of the weights and that of the epoch. What other callbacks remember, such as the
-    patience of `EarlyStopping`, starts anew here as there.
+    patience of `EarlyStopping`, starts anew here as there, and an epoch that is resumed
+    in its middle is a `fit` of its own: they get `on_train_begin` and `on_train_end`
+    once more.
+
+    Nothing is saved while the loss or a weight is infinite or NaN: the files stay those
+    of the last good state, where the same call goes on.
 
     Under a `tf.distribute` strategy all replicas' values are saved, by the chief
     alone; the other workers must see the same `directory`. What differs between
@@ -114,7 +122,7 @@ def fit_resumably(
     def fit(part: Any, last_epoch: int) -> None:
         model.fit(
             part,
-            initial_epoch=checkpoints.progress.epoch,
+            initial_epoch=checkpoints.next_epoch,
             epochs=last_epoch,
             validation_data=validation_data,
             callbacks=[*(callbacks or ()), checkpoints],
@@ -129,11 +137,12 @@ def fit_resumably(
             callback.first_batch = progress.batch
         rest = clips.resume(progress.epoch, progress.batch)
         fit(rest, progress.epoch + 1)
+        if model.stop_training:
+            return _history(model, checkpoints.logs)
     for callback in positioned:
         callback.first_batch = 0
-    stopped = checkpoints.progress.stopped
-    fit(clips, checkpoints.progress.epoch if stopped else epochs)
-    return _history(model, checkpoints.progress)
+    fit(clips, checkpoints.next_epoch if progress.stopped else epochs)
+    return _history(model, checkpoints.logs)
 
 
 class TrainingCheckpoints(keras.callbacks.Callback):
@@ -150,7 +159,9 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         validation_data: The validation data.
 
     Attributes:
-        progress: How far the training has come.
+        progress: How far the training has come, in the last saved state.
+        next_epoch: The epoch in which the training goes on.
+        logs: What each epoch logged, those that were not saved included.
     """
 
     def __init__(
@@ -179,6 +190,10 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         self._is_restored = False
         self._is_in_the_middle = self.progress.batch > 0
         self._first_batch = 0
+        self._saved_batch = 0
+        self._is_finite = True
+        self.next_epoch = self.progress.epoch
+        self.logs = [*self.progress.logs]
         self._unaveraged: list[Any] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -197,6 +212,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         _begin_epoch(self._validation_data, epoch)
+        self._saved_batch = self.progress.batch if self._is_in_the_middle else 0
         if not self._is_in_the_middle:
             self._first_batch = 0
             _begin_epoch(self._clips, epoch)
@@ -215,17 +231,22 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             # In between, PyTorch's iterators have drawn from its generators.
             load_generators(self._directory / STATE_FILE)
         seen = self._first_batch + batch
-        if self._save_freq != "epoch" and seen - self.progress.batch >= self._save_freq:
-            self.progress.batch = seen
+        if self._save_freq == "epoch" or seen - self._saved_batch < self._save_freq:
+            return
+        self._saved_batch = seen
+        if has_finite_loss(self.model) and has_finite_weights(self.model):
+            self._advance(self.next_epoch, seen)
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         epoch_logs = {key: float(value) for key, value in (logs or {}).items()}
-        self.progress.epoch = epoch + 1
-        self.progress.batch = 0
-        self.progress.logs = [*self.progress.logs[:epoch], epoch_logs]
-        if not math.isfinite(epoch_logs.get("loss", 0.0)):
+        self.logs = [*self.logs[:epoch], epoch_logs]
+        self.next_epoch = epoch + 1
+        loss = epoch_logs.get("loss", 0.0)
+        self._is_finite = math.isfinite(loss) and has_finite_weights(self.model)
+        if not self._is_finite:
             return
+        self._advance(epoch + 1, 0)
         if self._is_best(epoch_logs):
             self._save_weights(BEST_FILE)
         self._save()
@@ -236,9 +257,15 @@ class TrainingCheckpoints(keras.callbacks.Callback):
             self._unaveraged = self.model.get_weights()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.model.stop_training and not self.progress.stopped:
+        stops = self.model.stop_training and not self.progress.stopped
+        if stops and self._is_finite:
             self.progress.stopped = True
             self._save()
+
+    def _advance(self, epoch: int, batch: int) -> None:
+        self.progress.epoch = epoch
+        self.progress.batch = batch
+        self.progress.logs = [*self.logs]
 
     def _is_best(self, logs: dict[str, float]) -> bool:
         if self._monitor not in logs:
@@ -301,11 +328,13 @@ def _begin_epoch(dataset: Any, epoch: int) -> None:
         dataset.resume(epoch)
 
 
-def _history(model: keras.Model, progress: Progress) -> keras.callbacks.History:
+def _history(
+    model: keras.Model, epochs: Sequence[dict[str, float]]
+) -> keras.callbacks.History:
     history = keras.callbacks.History()
     history.set_model(model)
     history.on_train_begin()
-    for epoch, logs in enumerate(progress.logs):
+    for epoch, logs in enumerate(epochs):
         history.on_epoch_end(epoch, logs)
     model.history = history
     return history

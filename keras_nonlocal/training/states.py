@@ -103,6 +103,21 @@ def load_state(path: Path, model: keras.Model, *, metrics: bool = False) -> None
         _restore_generators(archive)
 
 
+def has_finite_loss(model: keras.Model) -> bool:
+    """Whether the mean of the loss since the last reset of the metrics is finite."""
+    return all(
+        _is_finite(model, variable)
+        for metric in model.metrics
+        if metric.name == "loss"
+        for variable in metric.variables
+    )
+
+
+def has_finite_weights(model: keras.Model) -> bool:
+    """Whether no trainable variable has an infinity or NaN."""
+    return all(_is_finite(model, variable) for variable in model.trainable_variables)
+
+
 def load_generators(path: Path) -> None:
     """Brings the generators of `generator_states` into the states of a file."""
     with _opened(path) as archive:
@@ -200,6 +215,11 @@ def _replica_values(model: keras.Model, variable: keras.Variable) -> list[np.nda
     if all(value.tobytes() == values[0].tobytes() for value in values):
         return values[:1]
     return values
+
+
+def _is_finite(model: keras.Model, variable: keras.Variable) -> bool:
+    # Copies on the replicas of this process: workers need not meet for it.
+    return all(np.isfinite(value).all() for value in _replica_values(model, variable))
 
 
 def _assign(

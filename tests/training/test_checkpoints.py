@@ -238,6 +238,41 @@ def test_a_broken_loss_is_not_saved(tmp_path):
     assert np.isfinite(model.layers[0].bias.numpy()).all()
 
 
+class BreakAt(keras.callbacks.Callback):
+    """Sets a weight to NaN before a batch, counted over all epochs."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batches_left = batch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self.batches_left:
+            self.model.trainable_variables[0].assign(
+                np.full(self.model.trainable_variables[0].shape, np.nan)
+            )
+        self.batches_left -= 1
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("callbacks", [(), (keras.callbacks.TerminateOnNaN,)])
+def test_nothing_is_saved_after_the_loss_broke(
+    videos, uninterrupted, tmp_path, callbacks, resumed
+):
+    broken_at = NUM_BATCHES + 2
+    if resumed:
+        with pytest.raises(CrashError):
+            training(videos, tmp_path, [CrashAt(batches=NUM_BATCHES + 2)])
+        broken_at = 1
+    made = [make() for make in callbacks]
+    _, history = training(videos, tmp_path, [BreakAt(broken_at), *made], epochs=3)
+    assert history.epoch == ([0, 1] if callbacks else [0, 1, 2])
+    assert np.isnan(history.history["loss"][1])
+    progress = read_progress(tmp_path / STATE_FILE)
+    # `CrashAt` and `BreakAt` come before the state is saved.
+    assert (progress.epoch, progress.batch, progress.stopped) == (1, 1, False)
+    assert_same(training(videos, tmp_path), uninterrupted)
+
+
 def test_a_file_is_whole_or_not_there(tmp_path):
     path = tmp_path / "file"
 
