@@ -42,7 +42,7 @@ def draw_attention(
     Args:
         model: A functional model with a `keras_nonlocal.layers.NonLocalBlock`.
         video: The video file.
-        output: Ends in `.png` or `.mp4`.
+        output: Ends in `.png` or `.mp4`; another file than `video`.
         layer_name: Name of the block. Defaults to the last one.
         query: Frame, row and column of a pixel of the model's clip, from 0; the
             position of the block that lies there asks. Defaults to the centre of the
@@ -68,7 +68,7 @@ def draw_attention(
     References:
         [Non-local Neural Networks](https://arxiv.org/abs/1711.07971), Figure 3.
     """
-    path = _checked_output(output)
+    path = _checked_output(output, video)
     drawn = clip.read(model, video, preprocessing, open_video)
     attention = attend(
         model, drawn.inputs, layer_name, query=query, num_connections=num_connections
@@ -101,7 +101,7 @@ def draw_grad_cam(
         model: A functional model from clips to `(batch, classes)`.
         video: The video file.
         output: Ends in `.png` (the frames side by side) or `.mp4` (one after the other,
-            as fast as in the video).
+            as fast as in the video); another file than `video`.
         layer_name: Name of the layer whose features are weighted; see
             `keras_nonlocal.visualize.grad_cam`. Defaults to the last non-local block.
         class_index: The class. Defaults to the one with the highest score.
@@ -120,12 +120,12 @@ def draw_grad_cam(
     Example:
 
     >>> keras_nonlocal.visualize.draw_grad_cam(
-    ...     model, "ball.mp4", "ball.mp4", class_index=3)  # doctest: +SKIP
+    ...     model, "ball.mp4", "class.mp4", class_index=3)  # doctest: +SKIP
 
     References:
         [Grad-CAM](https://arxiv.org/abs/1610.02391), Selvaraju et al., ICCV 2017.
     """
-    path = _checked_output(output)
+    path = _checked_output(output, video)
     drawn = clip.read(model, video, preprocessing, open_video)
     activation = grad_cam(model, drawn.inputs, layer_name, class_index=class_index)
     if path.suffix == ".png":
@@ -138,11 +138,16 @@ def draw_grad_cam(
     return activation
 
 
-def _checked_output(output: FilePath) -> Path:
+def _checked_output(output: FilePath, video: FilePath) -> Path:
     path = Path(output)
     if path.suffix not in SUFFIXES or not path.parent.is_dir():
         raise ValueError(
             "`output` must be a file in an existing folder, whose name ends in "
             f"{' or '.join(SUFFIXES)}. Received: output={str(output)!r}"
+        )
+    if path.exists() and os.path.exists(video) and path.samefile(video):
+        raise ValueError(
+            "`output` must be another file than `video`, which it would replace. "
+            f"Received: output={str(output)!r}, video={str(video)!r}"
         )
     return path

@@ -1,6 +1,12 @@
-"""Pictures as PNG and MP4 files, encoded by PyAV."""
+"""Pictures as PNG and MP4 files, encoded by PyAV.
 
-from collections.abc import Sequence
+A file appears, or replaces an older one, only when it is complete.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +26,8 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     encoder.time_base = Fraction(1, 1)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
     packets = [*encoder.encode(frame), *encoder.encode(None)]
-    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+    with _completed(path) as unfinished:
+        unfinished.write_bytes(b"".join(bytes(packet) for packet in packets))
 
 
 def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float) -> None:
@@ -33,7 +40,10 @@ def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float) -> None:
     """
     av = import_av()
     rate = Fraction(fps).limit_denominator(1000)
-    with av.open(str(path), "w", format="mp4") as container:
+    with (
+        _completed(path) as unfinished,
+        av.open(str(unfinished), "w", format="mp4") as container,
+    ):
         stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})
         stream.height, stream.width = (
             side - side % 2 for side in pictures[0].shape[:2]
@@ -47,3 +57,14 @@ def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float) -> None:
             frame.time_base = 1 / rate
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+@contextmanager
+def _completed(path: Path) -> Iterator[Path]:
+    """A file beside `path` that becomes it at the end, or goes away on an error."""
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,11 +1,14 @@
 """Files drawn from a video, read back."""
 
+import pathlib
+
 import av
 import numpy as np
 import pytest
 
 from keras_nonlocal.data import Framing, PyAVReader
 from keras_nonlocal.visualize import ClipChoice, draw_attention, draw_grad_cam
+from keras_nonlocal.visualize.picture_files import write_mp4, write_png
 from tests.data.videos import write_video
 from tests.visualize.clips import grey_video, random_network, red_attends_to_red
 
@@ -181,3 +184,46 @@ def test_wrong_values(arguments, message, video, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=message):
         draw_attention(red_attends_to_red(), **given)
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("draw", [draw_attention, draw_grad_cam])
+@pytest.mark.parametrize("name", ["ball.mp4", "link.mp4"])
+def test_the_video_is_never_replaced(draw, name, video, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "ball.mp4"
+    own.write_bytes(pathlib.Path(video).read_bytes())
+    (tmp_path / "link.mp4").symlink_to(own)
+    with pytest.raises(ValueError, match=f"another .* output='{name}', video='.*'$"):
+        draw(red_attends_to_red(), own, name, clip=CLIP)
+    assert own.read_bytes() == pathlib.Path(video).read_bytes()
+
+
+def test_an_older_video_stays_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "old.mp4"
+    path.write_bytes(b"older")
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 2
+    with pytest.raises(ValueError, match="numpy array"):
+        write_mp4(path, [*frames, np.zeros((32, 32), np.uint8)], 10.0)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {path.name: b"older"}
+    write_mp4(path, frames, 10.0)
+    assert read_mp4(path)[0].shape == (2, 32, 32, 3)
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_an_older_picture_stays_until_the_new_one_is_complete(tmp_path, monkeypatch):
+    path = tmp_path / "old.png"
+    path.write_bytes(b"older")
+
+    def write_on_a_full_disk(self, data):
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError("No space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "write_bytes", write_on_a_full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            write_png(path, np.zeros((32, 32, 3), np.uint8))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {path.name: b"older"}
+    write_png(path, np.full((32, 32, 3), 7, np.uint8))
+    assert (read_png(path) == 7).all()
+    assert [*tmp_path.iterdir()] == [path]
