@@ -46,7 +46,9 @@ def train_on_replica(model: keras.Model, data: Any) -> list[Any]:
     def without_samples() -> list[Any]:
         return [tf.zeros(variable.shape, variable.dtype) for variable in variables]
 
-    gradients = _weighted_by_samples(model, x, with_samples, without_samples)
+    gradients = _weighted_by_samples(
+        model, x, with_samples, without_samples, training=True
+    )
     return sharding.placed(gradients)
 
 
@@ -64,7 +66,7 @@ def test_on_replica(model: keras.Model, data: Any) -> None:
         model.compute_metrics(x, y, y_pred, sample_weight)
         return []
 
-    _weighted_by_samples(model, x, with_samples, list)
+    _weighted_by_samples(model, x, with_samples, list, training=False)
 
 
 def predict_on_replica(predict_step: Callable[[Any], Any], data: Any) -> Any:
@@ -98,6 +100,8 @@ def _weighted_by_samples(
     x: Any,
     with_samples: Callable[[Any, Any, Any], list[Any]],
     without_samples: Callable[[], list[Any]],
+    *,
+    training: bool,
 ) -> list[Any]:
     """Calls `with_samples(weight, count, total)` unless there are no samples.
 
@@ -114,7 +118,7 @@ def _weighted_by_samples(
     weight = samples * context.num_replicas_in_sync / total
     if compiling.sums_losses(model):
         weight = tf.ones(())
-    if compiling.has_synchronized_norms(model):
+    if training and compiling.has_synchronized_norms(model):
         tf.debugging.assert_positive(
             count,
             "Synchronised batch normalisations need at least one sample on every "
