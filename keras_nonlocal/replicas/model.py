@@ -32,7 +32,8 @@ class ReplicatedModel(_BackendModel):
       gradients of all replicas, `gradient_accumulation_steps` works.
     - The moving statistics of batch normalisations are averaged over the replicas in
       every step, so that what is validated or saved is the same on all of them.
-    - `train_on_batch` and `test_on_batch` share the batch out to the replicas.
+    - `train_on_batch`, `test_on_batch` and `predict_on_batch` share the batch out to
+      the replicas.
 
     When a worker dies, `fit` of the others ends with `tf.errors.UnavailableError`
     within a minute (measured on loopback: 7 seconds after a kill, 11 after a worker

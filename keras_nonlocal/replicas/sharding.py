@@ -1,6 +1,6 @@
 """Batches on replicas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -42,12 +42,33 @@ def have_known_ranks(batch: Any) -> bool:
     )
 
 
-def split_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
+def replica_id(strategy: tf.distribute.Strategy, rank: int) -> int:
+    """Position of a replica among all of them."""
+    return rank
+
+
+def concatenated_position(strategy: tf.distribute.Strategy, rank: int) -> int:
+    """Position at which Keras puts the outputs of a replica.
+
+    Those of several workers come in the order of their autosharded data sets: the first
+    replicas of all workers, then the second ones.
+    """
+    local = len(strategy.extended.worker_devices)
+    workers = strategy.num_replicas_in_sync // local
+    return rank % local * workers + rank // local
+
+
+def split_batch(
+    strategy: tf.distribute.Strategy,
+    batch: Any,
+    position: Callable[[tf.distribute.Strategy, int], int] = replica_id,
+) -> Any:
     """Shares a global batch out to the replicas, as even as it goes.
 
     Args:
         strategy: The strategy; every process of it must call with the same batch.
         batch: Structure of arrays `(batch, …)`; `None` stays.
+        position: Which of the parts a replica gets. Defaults to its number.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -58,8 +79,8 @@ def split_batch(strategy: tf.distribute.Strategy, batch: Any) -> Any:
         size = int(value.shape[0])
 
         def shard(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
-            rank = context.replica_id_in_sync_group
-            return value[size * rank // replicas : size * (rank + 1) // replicas]
+            part = position(strategy, int(context.replica_id_in_sync_group))
+            return value[size * part // replicas : size * (part + 1) // replicas]
 
         return strategy.experimental_distribute_values_from_function(shard)
 

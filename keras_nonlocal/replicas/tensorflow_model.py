@@ -118,6 +118,21 @@ class TensorFlowReplicatedModel(keras.Model):
             return super().predict_step(data)
         return steps.predict_on_replica(super().predict_step, data)
 
+    def predict_on_batch(self, x: Any) -> Any:
+        """Outputs for a batch, which is shared out to the replicas.
+
+        Args:
+            x: `(batch, …)`, or a structure of such arrays. Under several workers, the
+                same in all of them.
+
+        Returns:
+            NumPy arrays with a row per sample, in the order of `x`.
+        """
+        if self.on_replicas:
+            strategy = self.distribute_strategy
+            x = sharding.split_batch(strategy, x, sharding.concatenated_position)
+        return super().predict_on_batch(x)
+
     def make_train_function(self, force: bool = False) -> Any:
         """Makes what `fit` calls for each execution."""
         if not self.on_replicas:

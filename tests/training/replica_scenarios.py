@@ -9,7 +9,9 @@ several workers, and the replicas are those of this one.
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -18,6 +20,7 @@ import tensorflow as tf
 
 import keras_nonlocal
 from keras_nonlocal.training import ReplicatedModel
+from tests.data.videos import moving_pictures, write_video
 
 SAMPLES = 22
 BATCH = 8
@@ -279,6 +282,54 @@ def batches(setting: Setting) -> Results:
     }
 
 
+def predictions(setting: Setting) -> Results:
+    """`predict_on_batch` of sizes that do not divide, and `predict_video`."""
+    models = []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        with strategy.scope():
+            models.append(toy_model())
+    one, many = models
+    one.set_weights(many.get_weights())
+    sizes = (1, 3, 8, 5)
+    pairs = [[m.predict_on_batch(setting.x[:size]) for m in models] for size in sizes]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        write_video(path, moving_pictures(8, 24, 32, int(setting.rng.integers(100))))
+        views = [
+            keras_nonlocal.predict_video(
+                m, path, num_clips=3, num_crops=1, batch_size=2, frame_stride=1
+            )
+            for m in models
+        ]
+    return {
+        "rows": [[len(scores) for scores in pair] for pair in pairs],
+        "scores": max(largest_difference([a], [b]) for a, b in pairs),
+        "video": largest_difference(views[:1], views[1:]),
+    }
+
+
+def synchronized_evaluation(setting: Setting) -> Results:
+    """A last batch that leaves a replica without samples, outside of training."""
+    samples = BATCH + 1
+    logs = []
+    for strategy in (tf.distribute.get_strategy(), setting.strategy):
+        with strategy.scope():
+            model = toy_model("synchronized")
+            if logs:
+                model.set_weights(weights)
+            weights = model.get_weights()
+            model.compile(
+                "sgd",
+                "sparse_categorical_crossentropy",
+                metrics=["accuracy"],
+                jit_compile=False,
+            )
+        logs.append(model.evaluate(setting.dataset(samples), verbose=0))
+        data = setting.dataset(BATCH)
+        model.fit(data, validation_data=setting.dataset(samples), verbose=0)
+    return {"logs": largest_difference(logs[:1], logs[1:])}
+
+
 def moving_statistics(setting: Setting) -> Results:
     """Statistics of batches per replica, averaged; `norm` follows the first layer."""
     with setting.strategy.scope():
@@ -425,6 +476,8 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         builder_xla,
         overflow_on_last_replica,
         batches,
+        predictions,
+        synchronized_evaluation,
         moving_statistics,
         refusals,
         own_logs,

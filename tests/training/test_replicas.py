@@ -88,6 +88,16 @@ def test_single_batches_are_shared_out(replicas):
     assert result["weights"] < TOLERANCE
 
 
+def test_predictions_have_a_row_per_sample():
+    results = scenarios(2, "predictions", "synchronized_evaluation")
+    predicted = results["predictions"]
+    assert predicted["rows"] == [[1, 1], [3, 3], [8, 8], [5, 5]]
+    assert predicted["scores"] < TOLERANCE
+    assert predicted["video"] < TOLERANCE
+    # Of synchronised norms, training alone needs samples everywhere.
+    assert results["synchronized_evaluation"]["logs"] < TOLERANCE
+
+
 @pytest.mark.slow
 def test_moving_statistics_are_the_mean_over_the_replicas():
     result = scenarios(2, "moving_statistics")["moving_statistics"]
