@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_nonlocal.data.arguments import is_integer
+from keras_nonlocal.visualize.class_scores import scores_after
 from keras_nonlocal.visualize.layer_choice import find_feature_layer
 
 
@@ -78,7 +79,7 @@ def grad_cam(
     features, outputs = body(clip, training=False)
     scores = ops.convert_to_numpy(ops.cast(outputs, "float32"))[0]
     index = _checked_class(class_index, scores)
-    gradient = _gradient(_head(model, layer), features, index)
+    gradient = _gradient(scores_after(model, layer), features, index)
     maps, slopes = (
         ops.convert_to_numpy(ops.cast(x, "float32"))[0] for x in (features, gradient)
     )
@@ -103,31 +104,6 @@ def _checked_class(class_index: int | None, scores: np.ndarray) -> int:
             f"Received: class_index={class_index!r}"
         )
     return int(class_index)
-
-
-def _head(model: keras.Model, layer: keras.layers.Layer) -> keras.Model:
-    """From the features of a layer to scores before their softmax."""
-    try:
-        head = keras.Model(layer.output, model.outputs[0])
-    except ValueError:
-        raise ValueError(
-            "`layer_name` must name a layer that no shortcut passes by. "
-            f"Received: layer_name={layer.name!r}"
-        ) from None
-    classifiers = [name for name in head.layers if isinstance(name, keras.layers.Dense)]
-    if not classifiers:
-        return head
-    last = classifiers[-1]
-    linear = type(last).from_config({**last.get_config(), "activation": "linear"})
-
-    def call(called: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        return (linear if called is last else called)(*args, **kwargs)
-
-    head = keras.models.clone_model(
-        head, call_function=call, clone_function=lambda shared: shared
-    )
-    linear.set_weights(last.get_weights())
-    return head
 
 
 def _gradient(head: keras.Model, features: Any, class_index: int) -> Any:

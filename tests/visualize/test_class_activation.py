@@ -1,5 +1,8 @@
 """Grad-CAM against its formula and against networks of known answer."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -62,6 +65,51 @@ def test_the_model_is_left_as_it_was():
     grad_cam(model, clip)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(clip)), before)
     assert model.get_layer("predictions").activation is keras.activations.softmax
+
+
+def test_many_clips_add_nothing_to_the_model():
+    model = red_attends_to_red()
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+
+    def calls_kept():
+        # Keras has no public count of the calls that a layer keeps.
+        return [len(layer._inbound_nodes) for layer in model.layers]
+
+    grad_cam(model, clip)
+    after_one = calls_kept()
+    for index in (0, 1):
+        grad_cam(model, clip, class_index=index)
+    assert calls_kept() == after_one
+    grad_cam(model, clip, "redness")
+    assert calls_kept() != after_one  # what is counted does grow with a new layer
+
+
+def test_later_weights_count():
+    model = red_attends_to_red()
+    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    classifier = model.get_layer("predictions")
+    kernel = keras.ops.convert_to_numpy(classifier.kernel)
+    first = grad_cam(model, clip, "redness", class_index=0)
+    classifier.kernel.assign(kernel[:, [1, 0, 2]])
+    swapped = grad_cam(model, clip, "redness", class_index=1)
+    np.testing.assert_allclose(swapped.heat, first.heat, atol=1e-6)
+    assert (
+        np.abs(grad_cam(model, clip, "redness", class_index=0).heat - first.heat).max()
+        > 0.5
+    )
+    classifier.enable_lora(1)  # another configuration, and more weights
+    np.testing.assert_allclose(
+        grad_cam(model, clip, "redness", class_index=1).heat, first.heat, atol=1e-6
+    )
+
+
+def test_a_model_that_was_looked_at_can_be_freed():
+    model = red_attends_to_red()
+    grad_cam(model, grey_video(8, [])[np.newaxis].astype("float32"))
+    reference = weakref.ref(model)
+    del model
+    gc.collect()
+    assert reference() is None
 
 
 def test_default_layer_without_blocks():
