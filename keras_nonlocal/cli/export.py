@@ -10,7 +10,10 @@ from keras_nonlocal.cli.video_lists import class_names_of
 
 _FORMATS = ("saved_model", "onnx", "litert")
 _KINETICS_CLASSES = 400
-_GIVEN = ("top", "version", "crop_size", "short_side", "num_crops", "activation")
+_GIVEN = (
+    *("top", "version", "crop_size", "short_side", "num_crops", "activation"),
+    "warm_up",
+)
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -85,6 +88,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--no-warm-up",
         action="store_false",
         dest="warm_up",
+        default=argparse.SUPPRESS,
         help="write no requests that a server sends itself when it starts",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -107,7 +111,6 @@ def run(options: argparse.Namespace) -> int:
         class_names=names,
         format=options.format,
         fold_batch_norm=options.fold_batch_norm,
-        warm_up=options.warm_up,
         **{key: value for key, value in vars(options).items() if key in _GIVEN},
     )
     if options.json:

@@ -29,15 +29,15 @@ def export_saved_model(
     directory: str | os.PathLike[str],
     *,
     class_names: Sequence[str] | None = None,
-    top: int = 5,
+    top: int | None = None,
     version: int | None = None,
     crop_size: int | tuple[int, int] | None = None,
     short_side: int | None = None,
-    num_crops: int = 1,
+    num_crops: int | None = None,
     preprocessing: Callable[[Any], Any] | None = None,
     activation: str | Callable[[Any], Any] | None = None,
     fold_batch_norm: bool = True,
-    warm_up: bool = True,
+    warm_up: bool | None = None,
     format: Format = "saved_model",
 ) -> Path:
     """Writes a model for TensorFlow Serving, or for ONNX or LiteRT runtimes.
@@ -74,11 +74,11 @@ def export_saved_model(
         version: Number of the folder that is written. Defaults to one more than the
             highest number in `directory`.
         crop_size: Side of the square crop of encoded pictures, or `(height, width)`, in
-            pixels. Defaults to that of the model's input; for a model of any size, to
-            the whole picture.
+            pixels. Defaults to that of the model's input; for a model with open height
+            or width, to the whole picture if `short_side` is given. A SavedModel of
+            such a model needs one of the two.
         short_side: Pixels to which the shorter side of encoded pictures is scaled.
-            Defaults to 8/7 of the longer side of the crop; it must be given where
-            the whole picture is taken.
+            Defaults to 8/7 of the longer side of the crop.
         num_crops: 1 (the centre) or 3 (side by side along the longer side) crops of
             encoded pictures, whose scores are averaged. Defaults to `1`.
         preprocessing: Applied to the pixels before the model, with `keras.ops`. By
@@ -93,8 +93,9 @@ def export_saved_model(
             each signature, so that the first client need not wait. Defaults to `True`.
         format: `"saved_model"`; `"onnx"` or `"litert"` write `model.onnx` or
             `model.tflite` by `keras.Model.export`, with the input `clips`, the output
-            `scores` and `labels.txt` beside it. ONNX needs the package `tf2onnx`.
-            Defaults to `"saved_model"`.
+            `scores` and `labels.txt` beside it; they have no encoded pictures, names in
+            answers and warm-up, and take no arguments about them. ONNX needs the
+            package `tf2onnx`. Defaults to `"saved_model"`.
 
     Returns:
         The folder of the version, `directory/version`.
@@ -117,6 +118,16 @@ def export_saved_model(
     """
     _check_backend()
     check_choice("format", format, FORMATS)
+    if format != "saved_model":
+        _check_not_given(
+            format,
+            top=top,
+            crop_size=crop_size,
+            short_side=short_side,
+            num_crops=num_crops,
+            warm_up=warm_up,
+        )
+    top = 5 if top is None else top
     check_positive_integer("top", top)
     if version is not None:
         check_positive_integer("version", version)
@@ -136,7 +147,9 @@ def export_saved_model(
     )
     write: Callable[[Path], None]
     if format == "saved_model":
-        framing = _framing(clips, crop_size, short_side, num_crops)
+        framing = _framing(
+            clips, crop_size, short_side, 1 if num_crops is None else num_crops
+        )
         from keras_nonlocal.export.saved_model import write_saved_model
 
         write = partial(
@@ -145,7 +158,7 @@ def export_saved_model(
             framing=framing,
             class_names=class_names,
             top=top,
-            warm_up=warm_up,
+            warm_up=warm_up is None or warm_up,
         )
     else:
         from keras_nonlocal.export.portable import write_portable
@@ -154,6 +167,16 @@ def export_saved_model(
             write_portable, format=format, scoring=scoring, class_names=class_names
         )
     return write_version(Path(directory), version, write)
+
+
+def _check_not_given(format: str, **arguments: Any) -> None:
+    """Raises where an argument is about what only a SavedModel has."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` has an effect with format='saved_model' alone. "
+                f"Received: {name}={value!r} with format={format!r}"
+            )
 
 
 def _check_scores(model: keras.Model, class_names: Sequence[str] | None) -> None:

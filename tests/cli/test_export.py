@@ -56,6 +56,13 @@ def test_json(saved, tmp_path, capsys):
     assert variables[1] - variables[0] == 7
 
 
+def test_options_that_are_not_given_do_not_hinder_other_formats(saved, tmp_path):
+    _, folder = saved
+    arguments = ["export", str(folder / "model.keras"), str(tmp_path)]
+    assert main([*arguments, "--format", "litert"]) == 0
+    assert [path.name for path in (tmp_path / "1").iterdir()] == ["model.tflite"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -63,6 +70,14 @@ def test_json(saved, tmp_path, capsys):
         (["MODEL", "serving", "--short-side", "9"], "Received: short_side=9"),
         (["MODEL", "serving", "--class-names", "TWO"], "2 names in"),
         (["MODEL", "serving", "--activation", "sharp"], "sharp"),
+        (
+            ["MODEL", "serving", "--format", "litert", "--num-crops", "3"],
+            "Received: num_crops=3 with format='litert'",
+        ),
+        (
+            ["MODEL", "serving", "--format", "onnx", "--no-warm-up"],
+            "Received: warm_up=False with format='onnx'",
+        ),
     ],
 )
 def test_user_errors(arguments, message, saved, tmp_path, capsys, monkeypatch):

@@ -98,6 +98,24 @@ def test_what_the_runtimes_lack_is_replaced_and_nothing_else():
         np.testing.assert_allclose(copy(x), model(x), rtol=1e-5)
 
 
+@pytest.mark.parametrize("format", RUNTIMES)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("top", 5),
+        ("crop_size", 32),
+        ("short_side", 40),
+        ("num_crops", 1),
+        ("warm_up", False),
+    ],
+)
+def test_what_has_no_effect_is_refused(format, name, value, tmp_path):
+    message = f"^`{name}` .* Received: {name}={value} with format='{format}'$"
+    with pytest.raises(ValueError, match=message):
+        export_saved_model(small_network(), tmp_path, format=format, **{name: value})
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_missing_converter_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match="`pip install tf2onnx`"):
