@@ -1,7 +1,7 @@
 """Batch normalisation: freezing it, and precise statistics."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -55,7 +55,9 @@ def update_batch_norm_statistics(
 
     with `n_k` samples in batch k. Frozen normalisations stay as they are. Under a
     `tf.distribute` strategy, call it outside of `Strategy.run` with the same dataset in
-    every process.
+    every process, and with batches of all replicas, of which each part goes through
+    the model as in training, where a normalisation that is not synchronised sees the
+    samples of its replica.
 
     Args:
         model: The model.
@@ -91,15 +93,19 @@ def update_batch_norm_statistics(
     momenta = [norm.momentum for norm in norms]
     moments = [_Moments() for _ in norms]
     used = 0
+    sizes: list[int] = []
     try:
         for norm in norms:
             # The moving statistics of such a norm are those of the last batch.
             norm.momentum = 0.0
         for batch in itertools.islice(dataset, num_batches):
             x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
-            model(x, training=True)
-            for norm, moment in zip(norms, moments, strict=True):
-                moment.add(norm, samples=len(keras.tree.flatten(x)[0]))
+            if _num_samples(x) > sum(sizes):
+                sizes = _part_sizes(model, norms, _num_samples(x))
+            for part in _parts(x, sizes):
+                model(part, training=True)
+                for norm, moment in zip(norms, moments, strict=True):
+                    moment.add(norm, samples=_num_samples(part))
             used += 1
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -112,6 +118,31 @@ def update_batch_norm_statistics(
         norm.moving_mean.assign(moment.mean)
         norm.moving_variance.assign(moment.variance)
     return used
+
+
+def _part_sizes(
+    model: keras.Model, norms: Sequence[keras.layers.BatchNormalization], samples: int
+) -> list[int]:
+    """Samples of each replica of a whole batch, as `fit` shares it out."""
+    strategy = getattr(model, "distribute_strategy", None)
+    if strategy is None or all(norm.synchronized for norm in norms):
+        return [samples]
+    replicas = strategy.num_replicas_in_sync
+    return [samples // replicas + (i < samples % replicas) for i in range(replicas)]
+
+
+def _parts(x: Any, sizes: Sequence[int]) -> Iterator[Any]:
+    """Yields the parts of a batch; the last, smaller one has fewer of them."""
+    begin = 0
+    for size in sizes:
+        end = min(begin + size, _num_samples(x))
+        if begin < end:
+            yield keras.tree.map_structure(lambda v, b=begin, e=end: v[b:e], x)
+        begin = end
+
+
+def _num_samples(x: Any) -> int:
+    return len(keras.tree.flatten(x)[0])
 
 
 class _Moments:

@@ -308,16 +308,36 @@ def predictions(setting: Setting) -> Results:
     }
 
 
+def precise_statistics(setting: Setting) -> Results:
+    """The second norm sees what the first makes of the parts of each replica."""
+    with setting.strategy.scope():
+        inputs = keras.Input((5,))
+        first = keras.layers.BatchNormalization(epsilon=1e-3)
+        second = keras.layers.BatchNormalization()
+        hidden = keras.layers.Activation("relu")(first(inputs))
+        model = ReplicatedModel(inputs, second(hidden))
+    x = setting.rng.normal(3.0, 2.0, size=(14, 5)).astype("float32")
+    keras_nonlocal.training.update_batch_norm_statistics(model, [x[:8], x[8:]])
+    parts = np.split(x.astype("float64"), [4, 8, 12])
+    seen = np.concatenate(
+        [
+            np.maximum((part - part.mean(0)) / np.sqrt(part.var(0) + 1e-3), 0)
+            for part in parts
+        ]
+    )
+    found = [second.moving_mean.numpy(), second.moving_variance.numpy()]
+    return {"difference": largest_difference(found, [seen.mean(0), seen.var(0)])}
+
+
 def synchronized_evaluation(setting: Setting) -> Results:
     """A last batch that leaves a replica without samples, outside of training."""
     samples = BATCH + 1
+    initial = toy_model("synchronized").get_weights()
     logs = []
     for strategy in (tf.distribute.get_strategy(), setting.strategy):
         with strategy.scope():
             model = toy_model("synchronized")
-            if logs:
-                model.set_weights(weights)
-            weights = model.get_weights()
+            model.set_weights(initial)
             model.compile(
                 "sgd",
                 "sparse_categorical_crossentropy",
@@ -476,6 +496,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         builder_xla,
         overflow_on_last_replica,
         batches,
+        precise_statistics,
         predictions,
         synchronized_evaluation,
         moving_statistics,

@@ -88,14 +88,16 @@ def test_single_batches_are_shared_out(replicas):
     assert result["weights"] < TOLERANCE
 
 
-def test_predictions_have_a_row_per_sample():
-    results = scenarios(2, "predictions", "synchronized_evaluation")
+def test_predictions_and_statistics_outside_of_training():
+    names = ("predictions", "synchronized_evaluation", "precise_statistics")
+    results = scenarios(2, *names)
     predicted = results["predictions"]
     assert predicted["rows"] == [[1, 1], [3, 3], [8, 8], [5, 5]]
     assert predicted["scores"] < TOLERANCE
     assert predicted["video"] < TOLERANCE
     # Of synchronised norms, training alone needs samples everywhere.
     assert results["synchronized_evaluation"]["logs"] < TOLERANCE
+    assert results["precise_statistics"]["difference"] < TOLERANCE
 
 
 @pytest.mark.slow
