@@ -8,15 +8,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nonlocal.layers import NonLocalBlock
+from keras_nonlocal.layers import (
+    FrozenBatchNormalization,
+    FusedBatchNormalization,
+    NonLocalBlock,
+)
 
-# Their kernels have the output channels last.
-_FOLDABLE = (
+# Exactly these: what a subclass puts out need not be linear in its kernel. Their
+# kernels have the output channels last.
+_FOLDABLE = {
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
     keras.layers.Dense,
-)
+}
+_NORMALIZATIONS = {
+    keras.layers.BatchNormalization,
+    FrozenBatchNormalization,
+    FusedBatchNormalization,
+}
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
@@ -26,7 +36,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     kernel `s W` and the bias `s (b − mean) + β`, `s = γ / √(variance + ε)`. Where the
     output of a convolution or `Dense` layer goes to a batch normalisation and nowhere
     else, the copy has one layer with that kernel and bias, and a `NonLocalBlock` has
-    them in its W_z. A batch normalisation that follows something else stays.
+    them in its W_z. A batch normalisation that follows something else stays, also one
+    after a subclass of these layers, a quantised one or one with LoRA.
 
     Args:
         model: A functional or sequential model; others are returned as they are.
@@ -90,11 +101,11 @@ def _foldable_pairs(
     pairs = []
     for name, calls in connections.items():
         norm, seen = layers.get(name), calls[0] if len(calls) == 1 else []
-        if not isinstance(norm, keras.layers.BatchNormalization) or len(seen) != 1:
+        if type(norm) not in _NORMALIZATIONS or len(seen) != 1:
             continue
-        layer = layers.get(seen[0])
+        layer: Any = layers.get(seen[0])
         if (
-            isinstance(layer, _FOLDABLE)
+            _is_linear_in_its_kernel(layer)
             and layer.activation is keras.activations.linear
             and uses[layer.name] == len(connections[layer.name]) == 1
             and not any(layer.output is tensor for tensor in model.outputs)
@@ -102,6 +113,16 @@ def _foldable_pairs(
         ):
             pairs.append((layer, norm))
     return pairs
+
+
+def _is_linear_in_its_kernel(layer: Any) -> bool:
+    return (
+        type(layer) in _FOLDABLE
+        and not layer.lora_enabled
+        and not isinstance(
+            layer.dtype_policy, keras.dtype_policies.QuantizedDTypePolicy
+        )
+    )
 
 
 def _connections(model: keras.Model) -> dict[str, list[list[str]]]:
@@ -133,7 +154,7 @@ def _is_along_channels(
 
 
 def _is_normalized_block(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, NonLocalBlock) and layer.norm is not None
+    return type(layer) is NonLocalBlock and layer.norm is not None
 
 
 def _copy_block(block: NonLocalBlock, own: NonLocalBlock) -> None:

@@ -113,6 +113,67 @@ def test_the_normalizations_of_this_package(normalization):
     assert difference(model, folded, (2, 4, 8, 8, 3)) < 1e-5
 
 
+class SquaredKernelDense(keras.layers.Dense):
+    """Its output is not linear in its kernel."""
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.kernel**2) + self.bias
+
+
+class HalvedNormalization(keras.layers.BatchNormalization):
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=training, mask=mask) / 2
+
+
+class NormalizedTwice(NonLocalBlock):
+    def call(self, inputs, training=None):
+        outputs = super().call(inputs, training=training)
+        return self.norm(outputs, training=training)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [SquaredKernelDense(4), keras.layers.BatchNormalization()],
+        lambda: [keras.layers.Dense(4), HalvedNormalization()],
+        lambda: [NormalizedTwice()],
+    ],
+    ids=["layer", "normalization", "block"],
+)
+def test_subclasses_are_left_alone(layers):
+    model = keras.Sequential([keras.Input((4, 8, 8, 4)), *layers()])
+    model = with_random_statistics(model)
+    folded = fold_batch_norm(model)
+    assert len(normalizations(folded)) == 1
+    assert difference(model, folded, (2, 4, 8, 8, 4)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda layer: layer.quantize("int8"), lambda layer: layer.enable_lora(2)],
+    ids=["int8", "lora"],
+)
+def test_layers_without_a_plain_kernel_are_left_alone(change):
+    inputs = keras.Input((5,))
+    dense = keras.layers.Dense(4)
+    outputs = keras.layers.BatchNormalization()(dense(inputs))
+    model = with_random_statistics(keras.Model(inputs, outputs))
+    change(dense)
+    folded = fold_batch_norm(model)
+    assert len(normalizations(folded)) == 1
+    assert difference(model, folded, (2, 5)) < 1e-5
+
+
+def test_constraints_do_not_bind_the_folded_kernel():
+    inputs = keras.Input((5,))
+    x = keras.layers.Dense(4, kernel_constraint=keras.constraints.MaxNorm(0.1))(inputs)
+    outputs = keras.layers.BatchNormalization()(x)
+    model = with_random_statistics(keras.Model(inputs, outputs))
+    folded = fold_batch_norm(model)
+    assert normalizations(folded) == []
+    assert difference(model, folded, (2, 5)) < 1e-5
+
+
 def test_own_model_classes_are_left_alone():
     class Own(keras.Model):
         def __init__(self):
