@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
 _CONFIG_FILE = "config.json"
 _MODEL_FILE = "model.keras"
 _SCORES_FILE = "test_scores.jsonl"
+_BROKEN_VIDEO = re.compile("Cannot read the video .*")
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -46,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
     config = {
         "options": fixed_options(options),
         "plan": plan.to_dict(),
+        "videos": videos.fingerprints(),
         "class_names": videos.training.class_names,
     }
     output = Path(options.output)
@@ -66,6 +70,11 @@ def run(options: argparse.Namespace) -> int:
     except NonFiniteLossError as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        # What fails in `tf.data` arrives as one of TensorFlow's errors.
+        if (broken := _BROKEN_VIDEO.search(str(error))) is None:
+            raise
+        raise ValueError(broken[0]) from error
     finally:
         keras.config.set_dtype_policy(before)
     if writes:
@@ -86,7 +95,9 @@ def _fit(
     from keras_nonlocal import training
 
     throughput = training.Throughput()
-    clips = throughput.watch(_clips(videos, videos.training, options, shuffle=True))
+    clips = _clips(videos, videos.training, options, shuffle=True)
+    # What others take from the clips is no wait of the training.
+    watched = throughput.watch(clips)
     validation = None
     if videos.validation is not None:
         validation = _clips(videos, videos.validation, options, shuffle=False)
@@ -99,7 +110,7 @@ def _fit(
         callbacks.append(training.SampleClips(logs / "clips", clips))
     history = training.fit_resumably(
         model,
-        clips,
+        watched,
         options.output,
         epochs=plan.epochs,
         save_freq=options.save_every,
@@ -143,30 +154,53 @@ def _finish(
     writes: bool,
 ) -> Any:
     """Saves the model with exact statistics, and tests it if there are videos."""
-    from keras_nonlocal import evaluate_videos
     from keras_nonlocal.training import update_batch_norm_statistics
-    from keras_nonlocal.training.atomic_files import replacing
 
+    output = Path(options.output)
+    # Before it, too: the training is not lost if a video cannot be read here.
+    _save(model, output, writes)
     if options.precise_statistics:
         # The clips of the epoch after the last one.
         next_epoch = clips.resume(plan.epochs)
         update_batch_norm_statistics(model, next_epoch, options.precise_statistics)
-    if not writes:
+        _save(model, output, writes)
+    if not writes or videos.test is None:
         return None
-    output = Path(options.output)
-    with replacing(output / _MODEL_FILE) as unfinished:
-        model.save(unfinished)
-    if videos.test is None:
-        return None
-    return evaluate_videos(
-        _alone(output / _MODEL_FILE, model, options),
-        videos.test,
-        options.num_clips,
-        options.num_crops,
-        frame_stride=options.frame_stride,
-        results_file=output / _SCORES_FILE,
-        verbose=int(_verbose(options, writes) == 1),
-    )
+    tested = _alone(output / _MODEL_FILE, model, options)
+    return _test(tested, videos.test, options)
+
+
+def _save(model: Any, output: Path, writes: bool) -> None:
+    from keras_nonlocal.training.atomic_files import replacing
+
+    if writes:
+        with replacing(output / _MODEL_FILE) as unfinished:
+            model.save(unfinished)
+
+
+def _test(model: Any, videos: Any, options: argparse.Namespace) -> Any:
+    """Goes on with the scores of an interrupted test of the same model and views."""
+    from keras_nonlocal import evaluate_videos
+    from keras_nonlocal.inference.results_file import OtherSettingsError
+
+    scores = Path(options.output) / _SCORES_FILE
+
+    def evaluate() -> Any:
+        return evaluate_videos(
+            model,
+            videos,
+            options.num_clips,
+            options.num_crops,
+            frame_stride=options.frame_stride,
+            results_file=scores,
+            verbose=int(_verbose(options, True) == 1),
+        )
+
+    try:
+        return evaluate()
+    except OtherSettingsError:
+        scores.unlink()
+        return evaluate()
 
 
 def _alone(path: Path, model: Any, options: argparse.Namespace) -> Any:
@@ -190,18 +224,29 @@ def _check_same_training(output: Path, config: Mapping[str, Any]) -> None:
     path = output / _CONFIG_FILE
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
-        saved = json.load(file)
+    saved = _read_config(path)
     current = json.loads(json.dumps(config))
-    for section, values in (("options", current["options"]), ("plan", current["plan"])):
-        for name, value in values.items():
+    for section in ("options", "plan", "videos"):
+        for name, value in current[section].items():
             before = saved[section].get(name)
             if before != value:
+                what = f"the hash of the {name} videos" if section == "videos" else name
                 raise ValueError(
                     "`--output` must be new, or hold a training with the same options "
-                    f"and videos. Received: output={str(output)!r}, where {name} is "
+                    f"and videos. Received: output={str(output)!r}, where {what} is "
                     f"{before!r} instead of {value!r}"
                 )
+
+
+def _read_config(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return {name: dict(saved[name]) for name in ("options", "plan", "videos")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"`--output` must be new, or hold a training. Received: "
+            f"output={str(path.parent)!r}, whose {path.name} is of something else"
+        ) from error
 
 
 def _write_config(output: Path, config: Mapping[str, Any]) -> None:
@@ -235,9 +280,21 @@ def _print_end(
 ) -> None:
     test = None if result is None else result.to_dict()
     if options.json:
-        print(json.dumps({**config, "history": history, "test": test}, indent=2))
+        printed = _as_json({**config, "history": history, "test": test})
+        print(json.dumps(printed, indent=2, allow_nan=False))
         return
     if result is not None:
         print(f"\nWhole videos: {options.num_clips} clips, {options.num_crops} crops")
         print(result)
     print(f"\nwritten to {Path(options.output) / _MODEL_FILE}")
+
+
+def _as_json(value: Any) -> Any:
+    """`None` for the numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

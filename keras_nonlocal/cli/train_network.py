@@ -54,12 +54,19 @@ def _optimizer(options: argparse.Namespace, plan: TrainingPlan) -> Any:
         warmup_cosine_schedule,
     )
 
+    schedule: Any
     if options.schedule == "steps":
-        schedule = step_schedule(
-            plan.first_learning_rate,
-            [share * plan.epochs for share in options.decay_at],
-            steps_per_epoch=plan.steps_per_epoch,
-        )
+        steps = plan.epochs * plan.steps_per_epoch
+        boundaries = [round(share * steps) for share in options.decay_at]
+        # A training of a few steps has none for some of the rates.
+        boundaries = [
+            step
+            for i, step in enumerate(boundaries)
+            if options.decay_at[i] <= 0 or step not in (0, *boundaries[:i])
+        ]
+        schedule = plan.first_learning_rate
+        if boundaries:
+            schedule = step_schedule(plan.first_learning_rate, boundaries)
     else:
         schedule = warmup_cosine_schedule(
             plan.first_learning_rate,

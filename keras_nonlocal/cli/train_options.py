@@ -18,6 +18,7 @@ _CHANGEABLE = {
     "num_clips",
     "num_crops",
     "output",
+    "precise_statistics",
     "run",
     "save_every",
     "tensorboard",

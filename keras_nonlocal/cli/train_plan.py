@@ -1,7 +1,10 @@
 """The videos of a training, and what follows from their number."""
 
 import argparse
+import hashlib
+import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +32,7 @@ class TrainingVideos:
         }
         training = lists["training"]
         validation = lists.get("validation")
+        classes = _classes(training)
         if options.validation_split is not None:
             if validation is not None:
                 raise ValueError(
@@ -37,24 +41,53 @@ class TrainingVideos:
                 )
             shuffled = training.shuffle(options.seed)
             training, validation = shuffled.split(options.validation_split)
-        rows = [
-            label if isinstance(label, tuple) else (label,)
-            for label in training.labels or ()
-        ]
-        found = max((index for row in rows for index in row), default=-1) + 1
         for part, videos in lists.items():
             if videos.class_names != training.class_names:
                 raise ValueError(
                     f"The videos for {part} must have the classes of those for "
                     f"training, {training.class_names}. Received: {videos.class_names}"
                 )
+            _check_labels(part, videos, classes)
         return cls(
             training,
             validation,
             lists.get("test"),
-            max(found, len(training.class_names or ())),
+            classes,
             any(isinstance(label, tuple) for label in training.labels or ()),
         )
+
+    def fingerprints(self) -> dict[str, str | None]:
+        """Hashes of what the training sees: paths, labels and names of the classes."""
+        validation = self.validation
+        return {
+            "training": _fingerprint(self.training),
+            "validation": None if validation is None else _fingerprint(validation),
+        }
+
+
+def _fingerprint(videos: "VideoList") -> str:
+    content = (videos.paths, videos.labels, videos.segments, videos.class_names)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _label_rows(videos: "VideoList") -> Iterator[tuple[str, tuple[int, ...]]]:
+    for path, label in zip(videos.paths, videos.labels or (), strict=False):
+        yield path, label if isinstance(label, tuple) else (label,)
+
+
+def _classes(videos: "VideoList") -> int:
+    labels = (index for _, row in _label_rows(videos) for index in row)
+    return max(max(labels, default=-1) + 1, len(videos.class_names or ()))
+
+
+def _check_labels(part: str, videos: "VideoList", classes: int) -> None:
+    for path, row in _label_rows(videos):
+        for label in row:
+            if not 0 <= label < classes:
+                raise ValueError(
+                    f"The videos for {part} must have labels from 0 to {classes - 1}, "
+                    f"those for training. Received: {label} for {path!r}"
+                )
 
 
 def _parts(options: argparse.Namespace) -> dict[str, str | None]:

@@ -12,6 +12,10 @@ import numpy as np
 Key = tuple[str, float, float]
 
 
+class OtherSettingsError(ValueError):
+    """A file holds scores of another model, or that were asked for otherwise."""
+
+
 class ResultsFile:
     """JSON Lines: what was asked for in the first, then a line per video.
 
@@ -25,7 +29,8 @@ class ResultsFile:
         settings: What the scores depend on, as JSON has it.
 
     Raises:
-        ValueError: If the file is of something else, with what differs.
+        OtherSettingsError: If the settings differ, with what differs.
+        ValueError: If the file is of something else.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class ResultsFile:
             if found.get(name) != self._settings.get(name)
         )
         if differing:
-            raise ValueError(
+            raise OtherSettingsError(
                 "`results_file` holds scores that were asked for otherwise; name a new "
                 f"file. Received: results_file={self._path!r} with another "
                 f"{', '.join(differing)}"

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +185,101 @@ def test_the_length_of_the_paper_in_epochs(videos):
     assert (accumulated.epochs, accumulated.updates) == (20, 30)
     assert accumulated.first_learning_rate == pytest.approx(0.01 * 8 / 64)
     assert plan(batch_size=64, updates=10).first_learning_rate == 0.01
+
+
+def test_the_test_can_be_asked_for_otherwise(trained, videos, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(trained[1], folder)
+    changes = {"epochs": 2, "learning_rate": 0.08, "precise_statistics": 1}
+    assert main(arguments(videos, folder, num_clips=1, **changes)) == 0
+    lines = (folder / "test_scores.jsonl").read_text().splitlines()
+    assert len(lines) == 5
+    assert json.loads(lines[0])["settings"]["num_clips"] == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"options": 3}', '{"epochs": 2}'])
+def test_a_foreign_config_is_one_error(videos, tmp_path, capsys, content):
+    (tmp_path / "config.json").write_text(content)
+    assert main(arguments(videos, tmp_path)) == 2
+    printed = capsys.readouterr().err
+    assert "whose config.json is of something else" in printed
+    assert printed.count("\n") == 1
+
+
+def test_other_videos_are_another_training(videos, tmp_path, capsys):
+    options = {"epochs": 1, "precise_statistics": 0}
+    listed = [*enumerate((videos / "train").rglob("*.mp4"))]
+
+    def command(shift):
+        rows = "".join(f"{path},{(i + shift) % 2}\n" for i, path in listed)
+        (tmp_path / "list.txt").write_text(rows)
+        return arguments(tmp_path / "list.txt", tmp_path / "out", **options)
+
+    assert main(command(0)) == 0
+    assert main(command(1)) == 2
+    assert "the hash of the training videos is " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_labels_beyond_the_classes_are_refused(videos, tmp_path, capsys, part):
+    path = next((videos / "train").rglob("*.mp4"))
+    (tmp_path / "train.txt").write_text(f"{path},0\n{path},1\n")
+    (tmp_path / "other.txt").write_text(f"{path},1\n{path},2\n")
+    output = tmp_path / "out"
+    options = {part: tmp_path / "other.txt"}
+    assert main(arguments(tmp_path / "train.txt", output, **options)) == 2
+    expected = f"for {part} must have labels from 0 to 1, those for training. Received:"
+    assert expected in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_a_broken_video_is_one_line(videos, tmp_path, capsys):
+    whole = next((videos / "train").rglob("*.mp4")).read_bytes()
+    (tmp_path / "broken.mp4").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "list.txt").write_text("broken.mp4,0\nbroken.mp4,1\n")
+    command = arguments(
+        tmp_path / "list.txt", tmp_path / "out", root=tmp_path, epochs=1
+    )
+    assert main(command) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("keras-nonlocal: Cannot read the video ")
+    assert "broken.mp4" in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_training_of_one_step_that_fails(videos, tmp_path, capsys):
+    """One step, of which the loss is NaN; JSON has no such number."""
+    command = arguments(
+        videos / "train",
+        tmp_path,
+        epochs=1,
+        batch_size=16,
+        learning_rate=1e30,
+        validation=videos / "val",
+        precise_statistics=0,
+        tensorboard=True,
+        json=True,
+    )
+    assert main(command) == 0
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    printed = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert printed["plan"]["updates"] == 1
+    assert printed["history"]["val_loss"] == [None]
+
+
+def test_statistics_that_fail_lose_no_training(videos, tmp_path, monkeypatch):
+    from keras_nonlocal import training
+
+    def fail(*arguments):
+        raise OSError("gone")
+
+    monkeypatch.setattr(training, "update_batch_norm_statistics", fail)
+    command = arguments(videos / "train", tmp_path, epochs=1, precise_statistics=1)
+    assert main(command) == 2
+    assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, 2)
 
 
 @pytest.mark.slow
