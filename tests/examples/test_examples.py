@@ -1,0 +1,75 @@
+"""Every example runs as it stands, on less data than by default."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.slow
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(name, *arguments):
+    finished = subprocess.run(
+        [sys.executable, EXAMPLES / name, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
+        check=False,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_fine_tune(tmp_path):
+    options = ("--output", tmp_path, "--epochs", 1, "--videos-per-class", 6)
+    printed = run("fine_tune.py", *options)
+    assert re.search(r"^\d+ layers up to res2 are frozen$", printed, re.MULTILINE)
+    assert re.search(r"^2 videos: top-1 [01]\.\d{4}", printed, re.MULTILINE)
+    assert (tmp_path / "fine_tuned.keras").stat().st_size > 100_000
+    again = run("fine_tune.py", *options, "--model", tmp_path / "fine_tuned.keras")
+    assert "top-1" in again
+
+
+def test_long_clips(tmp_path):
+    printed = run(
+        "long_clips.py", "--output", tmp_path, "--epochs", 1, "--videos-per-class", 2
+    )
+    before, after = printed.split("clips of 32 frames, before training on them")
+    assert before.count("accuracy: ") == 1
+    assert after.count("accuracy: ") == 2
+    assert (tmp_path / "long_clips.keras").stat().st_size > 100_000
+
+
+def test_several_labels(tmp_path):
+    printed = run(
+        "several_labels.py", "--output", tmp_path, "--epochs", 1, "--videos", 20
+    )
+    assert printed.count("val_mAP: ") == 1
+    assert re.search(r"^4 videos: mAP [01]\.\d{4}$", printed, re.MULTILINE)
+
+
+def test_own_network():
+    printed = run("own_network.py", "--samples", 100, "--epochs", 1)
+    rows = re.findall(r"^\| (signal|image) \| (\w+) \| [01]\.\d{3} \|$", printed, re.M)
+    assert rows == [
+        (kind, block)
+        for kind in ("signal", "image")
+        for block in ("none", "embedded_gaussian")
+    ]
+
+
+def test_workers_end_in_the_same_weights(tmp_path):
+    printed = run(
+        *("multi_worker.py", "--output", tmp_path, "--epochs", 1),
+        *("--videos-per-class", 3),
+    )
+    ends = re.findall(r"^worker (\d) of 2: (loss .*)$", printed, re.MULTILINE)
+    assert sorted(index for index, _ in ends) == ["0", "1"]
+    assert ends[0][1] == ends[1][1]
+    assert (tmp_path / "model.keras").stat().st_size > 100_000
