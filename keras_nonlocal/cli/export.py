@@ -57,7 +57,8 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--crop-size",
         type=int,
         metavar="PIXELS",
-        help="side of the square cut from encoded frames (default: that of the model)",
+        help="side of the square cut from encoded frames (default: that of the model; "
+        "one with open height or width needs this or --short-side)",
     )
     group.add_argument(
         "--short-side",

@@ -214,10 +214,11 @@ def _framing(
     if crop_size is None and None in own:
         if short_side is None or num_crops != 1:
             raise ValueError(
-                "`crop_size` must be given for a model that takes clips of any size, "
-                "or `short_side` alone for whole pictures. "
-                f"Received: crop_size=None, short_side={short_side}, "
-                f"num_crops={num_crops} for clips of height × width {own}"
+                "`crop_size` must be given for the SavedModel of a model with open "
+                "height or width, or `short_side` alone for whole pictures: encoded "
+                "pictures are scaled in the graph. Received: crop_size=None, "
+                f"short_side={short_side}, num_crops={num_crops} for clips of "
+                f"height × width {own}"
             )
         check_positive_integer("short_side", short_side)
         return Framing(short_side, None)
