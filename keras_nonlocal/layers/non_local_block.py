@@ -206,6 +206,7 @@ class NonLocalBlock(keras.layers.Layer):
         self.data_format = data_format or keras.config.image_data_format()
         self.route = route
         self._groups = PositionGroups(scope, temporal_group_size, self.pool_size)
+        self._norm_is_frozen = False
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the variables for inputs of the given shape."""
@@ -225,6 +226,8 @@ class NonLocalBlock(keras.layers.Layer):
             )
         self.out = self._projection("out", width, channels)
         self.norm = self._normalization(len(input_shape), channels)
+        if self.norm is not None and self._norm_is_frozen:
+            self.norm.trainable = False
         self.input_spec = keras.layers.InputSpec(
             ndim=len(input_shape),
             axes={-1 if self.data_format == "channels_last" else 1: channels},
@@ -340,8 +343,11 @@ class NonLocalBlock(keras.layers.Layer):
         return z, keras.KerasTensor(scores_shape, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """All arguments of the constructor."""
+        """All arguments of the constructor, and whether `norm` is frozen."""
         config = super().get_config()
+        norm = getattr(self, "norm", None)
+        if self._norm_is_frozen if norm is None else not norm.trainable:
+            config["norm_trainable"] = False
         for name in arguments.PLAIN:
             config[name] = getattr(self, name)
         for name in _INITIALIZERS:
@@ -351,6 +357,15 @@ class NonLocalBlock(keras.layers.Layer):
             value = getattr(self, name)
             config[name] = value and keras.regularizers.serialize(value)
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "NonLocalBlock":
+        """A new block of the arguments that `get_config` returned."""
+        config = dict(config)
+        is_frozen = not config.pop("norm_trainable", True)
+        block: NonLocalBlock = super().from_config(config)
+        block._norm_is_frozen = is_frozen
+        return block
 
     def _projection(self, name: str, channels: int, units: int) -> keras.layers.Dense:
         kernel_initializer = self.kernel_initializer

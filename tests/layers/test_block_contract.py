@@ -308,3 +308,21 @@ def test_operation_keeps_the_dtype_of_g(rng):
     arrays = [ops.cast(random_inputs(rng, (1, 4, 3)), "bfloat16") for _ in range(3)]
     y = non_local_operation(*arrays)
     assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+
+
+def test_a_frozen_norm_stays_frozen():
+    x = np.random.default_rng().normal(size=(2, 3, 4, 4, 6)).astype("float32")
+    block = NonLocalBlock()
+    block(x)
+    assert "norm_trainable" not in block.get_config()
+    block.norm.trainable = False
+    config = block.get_config()
+    copy = NonLocalBlock.from_config(config)
+    assert copy.get_config() == config
+    copy(x, training=True)
+    assert copy.get_config() == config
+    assert not copy.norm.trainable
+    assert len(copy.trainable_weights) == len(block.trainable_weights)
+    assert not np.any(keras.ops.convert_to_numpy(copy.norm.moving_mean))
+    copy.norm.trainable = True
+    assert NonLocalBlock.from_config(copy.get_config()).get_config() != config

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import keras_nonlocal
+from keras_nonlocal.replicas.sublayers import batch_norms
 from keras_nonlocal.training import (
+    freeze_batch_norm,
     freeze_stages,
     gradient_l2,
     replace_classifier,
@@ -132,3 +134,18 @@ def test_weights_carry_over_to_longer_clips():
 def test_wrong_arguments_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call(network(nonlocal_blocks=0))
+
+
+def test_frozen_norms_stay_frozen_in_copies(tmp_path):
+    model = network(nonlocal_blocks=1)
+    count = freeze_batch_norm(model)
+    model.save(tmp_path / "model.keras")
+    copies = (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        with_num_frames(model, 16),
+    )
+    for copy in copies:
+        norms = batch_norms(copy)
+        assert len(norms) == count
+        assert not any(norm.trainable for norm in norms)
+        assert len(copy.trainable_variables) == len(model.trainable_variables)
