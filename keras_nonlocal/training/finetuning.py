@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_nonlocal.models.head import Activation, check_head, classifier
+from keras_nonlocal.training.strategies import scope_of
 
 # Stage -> what the names of its layers begin with.
 _LAYER_PREFIXES = {
@@ -63,15 +64,16 @@ def replace_classifier(
         )
     check_head(True, None, classes, dropout_rate, None, rank=3)
     pooling = model.get_layer("avg_pool")
-    outputs = classifier(
-        pooling.input,
-        classes,
-        classifier_activation,
-        dropout_rate,
-        kernel_regularizer,
-        getattr(pooling, "pool_size", None),
-    )
-    return type(model)(model.input, outputs, name=model.name)
+    with scope_of(model):
+        outputs = classifier(
+            pooling.input,
+            classes,
+            classifier_activation,
+            dropout_rate,
+            kernel_regularizer,
+            getattr(pooling, "pool_size", None),
+        )
+        return type(model)(model.input, outputs, name=model.name)
 
 
 def freeze_stages(model: keras.Model, stages: Iterable[str]) -> list[str]:
@@ -167,8 +169,9 @@ def with_num_frames(model: keras.Model, num_frames: int) -> keras.Model:
     frames_axis = 1 if keras.config.image_data_format() == "channels_first" else 0
     shape[frames_axis] = num_frames
     inputs = keras.Input(shape, name="clips", dtype=model.input.dtype)
-    copy = keras.models.clone_model(model, input_tensors=inputs)
-    copy.set_weights(model.get_weights())
+    with scope_of(model):
+        copy = keras.models.clone_model(model, input_tensors=inputs)
+        copy.set_weights(model.get_weights())
     return copy
 
 

@@ -1,18 +1,18 @@
 """Variables that `fit` makes later than a checkpoint needs them."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import keras
 import numpy as np
+
+from keras_nonlocal.training.strategies import scope_of
 
 
 def build_optimizer(model: keras.Model) -> None:
     """Makes the variables of the optimizer, under the model's strategy."""
     if model.optimizer.built:
         return
-    strategy = getattr(model, "distribute_strategy", None)
-    with nullcontext() if strategy is None else strategy.scope():
+    with scope_of(model):
         model.optimizer.build(model.trainable_variables)
 
 

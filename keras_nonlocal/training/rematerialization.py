@@ -10,6 +10,7 @@ from keras_nonlocal.layers import FrozenBatchNormalization, NonLocalBlock
 from keras_nonlocal.layers.rematerialized_segment import RematerializedSegment
 from keras_nonlocal.replicas import ReplicatedModel
 from keras_nonlocal.replicas.sublayers import all_layers
+from keras_nonlocal.training.strategies import scope_of
 
 _BLOCK_END = re.compile(r"conv\d+_block\d+_(out|nl)")
 
@@ -68,7 +69,8 @@ def rematerialized(
         x = RematerializedSegment(segment, name=f"{name}_segment")(x)
         start = end
     outputs = _part(start, model.output, names[-1])(x)
-    return ReplicatedModel(inputs, outputs, name=f"{model.name}_rematerialized")
+    with scope_of(model):
+        return ReplicatedModel(inputs, outputs, name=f"{model.name}_rematerialized")
 
 
 def _block_ends(model: keras.Model) -> list[str]:

@@ -1,5 +1,6 @@
 """Strategies by name."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import keras
@@ -35,6 +36,12 @@ def strategy_by_name(name: StrategyName) -> Any:
     if name == "multi-worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
+    """The scope of the model's strategy, for variables on all its replicas."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return nullcontext() if strategy is None else strategy.scope()
 
 
 def is_chief(strategy: Any) -> bool:

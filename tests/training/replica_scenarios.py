@@ -446,6 +446,28 @@ def rematerialized_xla(setting: Setting) -> Results:
     }
 
 
+def derived_models(setting: Setting) -> Results:
+    """Models that are made outside of the scope from one that was made in it."""
+    with setting.strategy.scope():
+        model = small_builder_model(nonlocal_blocks=1)
+        frozen = small_builder_model(normalization="frozen_batch")
+    derived = {
+        "classifier": keras_nonlocal.training.replace_classifier(model, 2),
+        "frames": keras_nonlocal.training.with_num_frames(model, 8),
+        "rematerialized": keras_nonlocal.training.rematerialized(frozen),
+    }
+    return {
+        name: [
+            copy.on_replicas,
+            min(
+                len(setting.strategy.experimental_local_results(weight.value))
+                for weight in copy.trainable_weights
+            ),
+        ]
+        for name, copy in derived.items()
+    }
+
+
 def own_logs(setting: Setting) -> Results:
     """Logs of a `train_step` of the user's are averaged over the replicas."""
 
@@ -501,6 +523,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         synchronized_evaluation,
         moving_statistics,
         refusals,
+        derived_models,
         own_logs,
         rematerialized_xla,
     )

@@ -121,6 +121,11 @@ def test_what_replicas_cannot_do_is_refused():
     assert result["auto"] is False
 
 
+def test_derived_models_stay_on_the_replicas():
+    derived = scenarios(2, "derived_models")["derived_models"]
+    assert [*derived.values()] == [[True, 2]] * 3
+
+
 @pytest.mark.slow
 def test_a_rematerialized_network_trains_alike():
     result = scenarios(2, "rematerialized_xla")["rematerialized_xla"]
