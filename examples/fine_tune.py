@@ -50,7 +50,7 @@ def main() -> None:
     train, test = datasets(directory, NEW if options.data is None else None)
     # A new classifier on the same layers; what is general and low stays as it is.
     model = training.replace_classifier(model, len(train.class_names))
-    frozen = training.freeze_stages(model, ("conv1", "res2"))
+    frozen = training.freeze_stages(model, ("stem", "res2"))
     print(f"{len(frozen)} layers up to res2 are frozen")
     model.compile(
         training.nesterov_sgd(training.scaled_learning_rate(16, 0.1)),

@@ -95,6 +95,8 @@ def work(directory: Path, options: argparse.Namespace) -> None:
     )
     if index == 0:
         model.save(options.output / "model.keras")
+    # Nobody leaves before the chief is done: a sum over all workers waits for them.
+    strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
 
 
 def start_workers(options: argparse.Namespace) -> int:
@@ -120,7 +122,8 @@ def start_workers(options: argparse.Namespace) -> int:
         )
         for index in range(options.workers)
     ]
-    return max(worker.wait() for worker in workers)
+    codes = [worker.wait() for worker in workers]
+    return 0 if not any(codes) else 1
 
 
 def write_videos(directory: Path, videos_per_class: int) -> None:
