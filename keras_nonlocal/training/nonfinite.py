@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nonlocal.training.late_variables import build_optimizer
 from keras_nonlocal.training.positions import PositionedCallback
 
 
@@ -45,9 +46,9 @@ class StopOnNonFiniteLoss(PositionedCallback):
 
     `keras.callbacks.TerminateOnNaN` only stops. This one repeats the forward pass of
     the batch with the weights from before the step and names the first layer whose
-    output is not finite, and the files of the batch. For that it copies all variables
-    in each step, which takes their memory once more. The model keeps the weights from
-    before the step.
+    output is not finite, and the files of the batch. For that it copies all variables,
+    those of the optimizer included, in each step, which takes their memory once more.
+    Model and optimizer keep the values from before the step.
 
     Args:
         clips: The dataset of `keras_nonlocal.data` that the model is trained on.
@@ -71,7 +72,10 @@ class StopOnNonFiniteLoss(PositionedCallback):
         self._clips = clips
         self._epoch = 0
         self._begin = 0
-        self._copies: list[Any] = []
+        self._copies: list[tuple[keras.Variable, Any]] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        build_optimizer(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -80,7 +84,8 @@ class StopOnNonFiniteLoss(PositionedCallback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         self._begin = batch
-        self._copies = [ops.copy(variable.value) for variable in self.model.variables]
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        self._copies = [(variable, ops.copy(variable.value)) for variable in variables]
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -128,7 +133,7 @@ class StopOnNonFiniteLoss(PositionedCallback):
         return None
 
     def _restore(self) -> None:
-        for variable, copy in zip(self.model.variables, self._copies, strict=True):
+        for variable, copy in self._copies:
             variable.assign(copy)
 
 

@@ -72,7 +72,7 @@ def network(*layers, loss="sparse_categorical_crossentropy"):
             keras.layers.Dense(2, activation="softmax"),
         ]
     )
-    model.compile(keras.optimizers.SGD(0.1), loss, jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.5), loss, jit_compile=False)
     return model
 
 
@@ -83,16 +83,20 @@ def position_of_the_white_video(videos, epoch):
     )
 
 
-class CopyWeights(keras.callbacks.Callback):
-    """Keeps the weights from before each step."""
+def all_variables(model):
+    return [*model.variables, *model.optimizer.variables]
+
+
+class CopyVariables(keras.callbacks.Callback):
+    """Keeps the variables of model and optimizer from before each step."""
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.weights = [v.numpy() for v in self.model.variables]
+        self.values = [v.numpy() for v in all_variables(self.model)]
 
 
 def test_the_first_layer_and_the_files_are_named(videos):
     model, clips = network(Trap(name="trap")), dataset(videos)
-    copied = CopyWeights()
+    copied = CopyVariables()
     with pytest.raises(NonFiniteLossError) as caught:
         model.fit(
             clips,
@@ -108,7 +112,8 @@ def test_the_first_layer_and_the_files_are_named(videos):
     assert f"since batch {batch} of epoch" in str(error)
     assert "the layer `trap` (Trap) is the first that is not finite" in str(error)
     assert white in str(error)
-    for variable, before in zip(model.variables, copied.weights, strict=True):
+    assert len(copied.values) > len(model.variables) + 2
+    for variable, before in zip(all_variables(model), copied.values, strict=True):
         np.testing.assert_array_equal(variable.numpy(), before)
 
 
