@@ -270,6 +270,42 @@ def test_a_training_of_one_step_that_fails(videos, tmp_path, capsys):
     assert printed["history"]["val_loss"] == [None]
 
 
+def test_what_callbacks_take_is_no_wait_of_the_training(videos, tmp_path, monkeypatch):
+    from keras_nonlocal import training
+
+    seen = {}
+
+    class Watching(training.Throughput):
+        def watch(self, clips):
+            seen["watched"] = clips
+            return super().watch(clips)
+
+    class Sampling(training.SampleClips):
+        def __init__(self, log_dir, clips):
+            seen["sampled"] = clips
+            super().__init__(log_dir, clips)
+
+    class Stopping(training.StopOnNonFiniteLoss):
+        def __init__(self, clips):
+            seen["checked"] = clips
+            super().__init__(clips)
+
+    monkeypatch.setattr(training, "Throughput", Watching)
+    monkeypatch.setattr(training, "SampleClips", Sampling)
+    monkeypatch.setattr(training, "StopOnNonFiniteLoss", Stopping)
+    command = arguments(
+        videos / "train",
+        tmp_path,
+        epochs=1,
+        precise_statistics=0,
+        tensorboard=True,
+        check_finite=True,
+    )
+    assert main(command) == 0
+    assert seen["sampled"] is seen["watched"]
+    assert seen["checked"] is seen["watched"]
+
+
 def test_statistics_that_fail_lose_no_training(videos, tmp_path, monkeypatch):
     from keras_nonlocal import training
 
