@@ -6,7 +6,8 @@ import pytest
 
 from tests.training.processes import result_of, start_module
 
-TOLERANCE = 1e-5
+# Statistics over few positions amplify the rounding of sums in another order.
+TOLERANCE = 5e-5
 
 
 @pytest.mark.slow
