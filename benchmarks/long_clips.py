@@ -7,7 +7,6 @@ python benchmarks/long_clips.py --num-frames 64
 import argparse
 import os
 import platform
-import resource
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,6 +14,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 import numpy as np
+from memory import peak_of_process
 
 import keras_nonlocal
 
@@ -56,7 +56,7 @@ def main() -> None:
 
 def peak_memory() -> float:
     """Largest resident size of this process so far, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return peak_of_process() / 2**30
 
 
 if __name__ == "__main__":
