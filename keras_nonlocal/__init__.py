@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from keras_nonlocal.models import ResNet152I3D as ResNet152I3D
     from keras_nonlocal.models import decode_predictions as decode_predictions
     from keras_nonlocal.models import preprocess_input as preprocess_input
+    from keras_nonlocal.onednn import enable_onednn as enable_onednn
 
 _SUBMODULES = ("data", "export", "layers", "models", "training", "visualize", "weights")
 
 # Public name -> the module it is taken from.
 _MODULE_OF = {
+    "enable_onednn": "keras_nonlocal.onednn",
     "export_saved_model": "keras_nonlocal.export",
     "evaluate_videos": "keras_nonlocal.inference",
     "predict_video": "keras_nonlocal.inference",

@@ -56,6 +56,27 @@ def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
     assert run_python(code, str(path)).split()[-1] == "AugmentClips"
 
 
+def test_onednn_is_asked_for_before_tensorflow_is_imported():
+    code = """
+import os
+os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)
+import keras_nonlocal
+print("TF_ENABLE_ONEDNN_OPTS" in os.environ)
+keras_nonlocal.enable_onednn()
+import tensorflow
+keras_nonlocal.enable_onednn()
+print(os.environ["TF_ENABLE_ONEDNN_OPTS"])
+"""
+    assert run_python(code).split() == ["False", "1"]
+
+
+def test_onednn_cannot_be_asked_for_later(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with pytest.raises(RuntimeError, match="Received: TF_ENABLE_ONEDNN_OPTS='0'"):
+        keras_nonlocal.enable_onednn()
+
+
 def test_every_public_name_resolves():
     for name in keras_nonlocal.__all__:
         assert getattr(keras_nonlocal, name) is not None
@@ -83,6 +104,7 @@ def test_type_checkers_see_the_public_names():
 ARROWS = {
     "_version": set(),
     "_registration": set(),
+    "onednn": set(),
     "architectures": set(),
     "kernels": set(),
     "layers": {"kernels"},
