@@ -8,6 +8,7 @@ turns, so that a machine that is now slow and now fast treats them alike.
 
     python benchmarks/networks.py
     python benchmarks/networks.py --peer ~/SlowFast       # pip install torch fvcore ...
+    python benchmarks/networks.py --former     # beside Keras's batch normalization
     KERAS_BACKEND=jax python benchmarks/networks.py --dtype mixed_bfloat16 --batch 32
 """
 
@@ -32,6 +33,7 @@ PEER_CONFIGURATIONS = {
     "cpu": ("default", "channels_last_3d"),
     "gpu": ("default", "channels_last_3d", "compiled", "channels_last_3d compiled"),
 }
+FORMER = "Keras's BatchNormalization"
 HEADER = """
 | network | step | milliseconds | least – greatest | clips per second | share |
 |---|---|---:|---:|---:|---:|"""
@@ -43,8 +45,9 @@ def main() -> None:
         print(json.dumps(measure(json.loads(options.case))))
         return
     cases = [
-        {**shared(options), "step": step, "peer": None, "configuration": None}
+        {**shared(options), "step": step, "peer": None, "configuration": c}
         for step in options.steps
+        for c in (None, FORMER)[: 1 + options.former]
     ]
     if options.peer:
         kind = "gpu" if has_gpu() else "cpu"
@@ -64,8 +67,9 @@ def main() -> None:
     print(HEADER)
     for case, result in results:
         print(row(case, result))
+    print()
     for step in options.steps:
-        print_ratio(step, results)
+        print_ratios(step, results)
 
 
 def parse_options() -> argparse.Namespace:
@@ -87,6 +91,7 @@ def parse_options() -> argparse.Namespace:
         default=["inference", "training"],
         choices=("inference", "training"),
     )
+    parser.add_argument("--former", action="store_true", help=f"ours with {FORMER}")
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -161,6 +166,9 @@ def own_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, A
     import keras_nonlocal
 
     keras.config.set_dtype_policy(case["dtype"])
+    if case["configuration"] == FORMER:
+        fused = keras_nonlocal.layers.FusedBatchNormalization
+        fused.call = keras.layers.BatchNormalization.call
     model = keras_nonlocal.NLResNet(
         case["depth"], case["variant"], input_shape=(FRAMES, SIDE, SIDE, 3)
     )
@@ -256,7 +264,8 @@ def describe(options: argparse.Namespace, results: list[Any]) -> str:
 
 
 def name(case: dict[str, Any]) -> str:
-    return f"PySlowFast, {case['configuration']}" if case["peer"] else "keras_nonlocal"
+    network = "PySlowFast" if case["peer"] else "keras_nonlocal"
+    return ", ".join(filter(None, (network, case["configuration"])))
 
 
 def row(case: dict[str, Any], result: dict[str, Any]) -> str:
@@ -275,17 +284,23 @@ def row(case: dict[str, Any], result: dict[str, Any]) -> str:
     )
 
 
-def print_ratio(step: str, results: list[Any]) -> None:
-    """The best configuration of the peer over ours."""
-    times = [
-        (bool(case["peer"]), result["median"])
-        for case, result in results
-        if case["step"] == step and "error" not in result
-    ]
-    own = [seconds for is_peer, seconds in times if not is_peer]
-    peers = [seconds for is_peer, seconds in times if is_peer]
-    if own and peers:
-        print(f"\n{step}: {min(peers) / own[0]:.2f}× as fast as the best of PySlowFast")
+def print_ratios(step: str, results: list[Any]) -> None:
+    """The best configuration of the peer, and the former one of ours, over ours."""
+    found = [r for r in results if r[0]["step"] == step and "error" not in r[1]]
+    own, former, peers = (
+        [result["median"] for case, result in found if belongs(case)]
+        for belongs in (
+            lambda case: not case["peer"] and case["configuration"] is None,
+            lambda case: case["configuration"] == FORMER,
+            lambda case: case["peer"],
+        )
+    )
+    for others, title in (
+        (peers, "the best of PySlowFast"),
+        (former, f"with {FORMER}"),
+    ):
+        if own and others:
+            print(f"- {step}: {min(others) / own[0]:.2f}× as fast as {title}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ Every row is measured in a fresh process: the block's forward pass in training m
 the gradients with respect to its input and its weights. "Extra memory" is the peak of
 the process (of the GPU's allocator, where there is one) above what it holds before the
 first step: activations, gradients and workspace, not the input and the weights. It
-includes what is needed to compile the step.
+includes what is needed to compile the step. With `--operation`, the rows are those of
+the weighted sum alone, without the four projections, which are the same in every
+route.
 
     KERAS_BACKEND=tensorflow python benchmarks/nonlocal_block.py
+    python benchmarks/nonlocal_block.py --operation --frames 16
     KERAS_BACKEND=jax python benchmarks/nonlocal_block.py --modes dot_product
     python benchmarks/nonlocal_block.py --peer ~/SlowFast    # PySlowFast's block, torch
 
@@ -14,7 +17,6 @@ Clips are `frames × side × side` positions, φ and g see them pooled by `--poo
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
@@ -22,7 +24,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from memory import MemoryMeter
@@ -51,8 +52,11 @@ def main() -> None:
         return
     print(describe(arguments))
     print(HEADER)
+    results = []
     for case in cases(arguments):
-        print(row(case, run_in_fresh_process(case)), flush=True)
+        results.append((case, run_in_fresh_process(case)))
+        print(row(*results[-1]), flush=True)
+    print_ratios(results)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -65,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="every route of a mode, not only 'auto' and 'naive'",
     )
+    parser.add_argument("--operation", action="store_true", help="the sum alone")
     parser.add_argument("--frames", nargs="+", type=int, default=[1, 2, 4, 8, 16])
     parser.add_argument("--side", type=int, default=28)
     parser.add_argument("--batch", type=int, default=2)
@@ -82,19 +87,16 @@ def parse_arguments() -> argparse.Namespace:
 
 def cases(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """One dict per row of the table."""
-    shared = {
-        name: getattr(arguments, name)
-        for name in ("side", "batch", "channels", "pool", "dtype", "jit", "repeats")
-    }
+    names = ("side", "batch", "channels", "pool", "dtype", "jit", "repeats")
+    shared = {name: getattr(arguments, name) for name in (*names, "operation")}
     routes = ALL_ROUTES if arguments.all_routes else ROUTES
     rows = []
     for mode in arguments.modes:
         for frames in arguments.frames:
             case = {**shared, "mode": mode, "frames": frames, "peer": None}
             rows += [{**case, "route": route} for route in routes[mode]]
-            if arguments.peer and mode in PEER_MODES:
-                peer = str(Path(arguments.peer).expanduser())
-                rows.append({**case, "route": "PySlowFast", "peer": peer})
+            if arguments.peer and mode in PEER_MODES and not arguments.operation:
+                rows.append({**case, "route": "PySlowFast", "peer": arguments.peer})
     return rows
 
 
@@ -126,9 +128,30 @@ def row(case: dict[str, Any], result: dict[str, Any]) -> str:
     return f"| {case['mode']} | {case['route']} | {queries} | {keys} | {numbers} |"
 
 
+def print_ratios(results: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """For each mode, the other routes over "auto" where there are most positions."""
+    print()
+    for mode in dict.fromkeys(case["mode"] for case, _ in results):
+        frames = max(case["frames"] for case, _ in results)
+        found = {
+            case["route"]: result
+            for case, result in results
+            if (case["mode"], case["frames"]) == (mode, frames)
+            and "error" not in result
+        }
+        own = found.pop("auto", None)
+        for route, result in found.items() if own else ():
+            print(
+                f"- {mode}: {result['seconds'] / own['seconds']:.2f}× as fast as "
+                f"{route}, in {own['extra_bytes'] / result['extra_bytes']:.2f} of its "
+                "extra memory"
+            )
+
+
 def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, __file__, "--case", json.dumps(case)]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    environment = {**defaults, **os.environ}
     if case["peer"]:
         environment["KERAS_BACKEND"] = "torch"
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -168,26 +191,49 @@ def make_step(case: dict[str, Any]) -> Callable[[], None]:
         return peer_step(case)
     import keras
 
+    channels = case["channels"] // 2 if case["operation"] else case["channels"]
+    shape = (case["batch"], case["frames"], case["side"], case["side"], channels)
+    block = make_operation(case) if case["operation"] else make_block(case)
+    x, upstream = (keras.random.normal(shape, seed=seed) for seed in (0, 1))
+    block.build(shape)
+    return STEPS[keras.backend.backend()](block, x, upstream, case["jit"])
+
+
+def make_block(case: dict[str, Any]) -> Any:
     from keras_nonlocal.layers import NonLocalBlock
 
-    block = NonLocalBlock(
+    return NonLocalBlock(
         mode=case["mode"],
         route=case["route"],
         pool_size=case["pool"],
         dtype=case["dtype"],
         data_format="channels_last",
     )
-    shape = (
-        case["batch"],
-        case["frames"],
-        case["side"],
-        case["side"],
-        case["channels"],
-    )
-    x, upstream = (keras.random.normal(shape, seed=seed) for seed in (0, 1))
-    block.build(shape)
-    backend = keras.backend.backend()
-    return STEPS[backend](block, x, upstream, case["jit"])
+
+
+def make_operation(case: dict[str, Any]) -> Any:
+    """A layer that does the weighted sum with θ as input, φ and g as its weights."""
+    import keras
+
+    from keras_nonlocal.layers import non_local_operation
+
+    class Operation(keras.layers.Layer):
+        def build(self, shape: tuple[int, ...]) -> None:
+            batch, frames, height, width, channels = shape
+            keys = frames * (height // case["pool"]) * (width // case["pool"])
+            shapes = [(batch, keys, channels)] * 2
+            if case["mode"] == "concatenation":
+                shapes.append((2 * channels,))
+            self.others = [self.add_weight(s, "random_normal") for s in shapes]
+
+        def call(self, theta: Any, training: bool | None = None) -> Any:
+            phi, g, *w_f = self.others
+            options = {"mode": case["mode"], "route": case["route"]}
+            if w_f:
+                options["w_f"] = w_f[0]
+            return non_local_operation(theta, phi, g, **options)
+
+    return Operation(dtype=case["dtype"])
 
 
 def tensorflow_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[], None]:
@@ -248,20 +294,12 @@ STEPS = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}
 
 def peer_step(case: dict[str, Any]) -> Callable[[], None]:
     """The same step with PySlowFast's `Nonlocal` module."""
+    import pyslowfast
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    path = Path(case["peer"]) / "slowfast" / "models" / "nonlocal_helper.py"
-    spec = importlib.util.spec_from_file_location("nonlocal_helper", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise FileNotFoundError(f"--peer has no {path}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    block = module.Nonlocal(
-        case["channels"],
-        case["channels"] // 2,
-        pool_size=[1, case["pool"], case["pool"]],
-        instantiation=PEER_MODES[case["mode"]],
+    block = pyslowfast.build_block(
+        case["peer"], case["channels"], case["pool"], PEER_MODES[case["mode"]]
     ).to(device)
     shape = (
         case["batch"],

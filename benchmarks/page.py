@@ -16,12 +16,13 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER / "RESULTS.md"
 # Section -> its title and, for each table, the arguments of a script.
 SECTIONS = {
-    "networks": ("Networks", [["networks.py"]]),
+    "networks": ("Networks", [["networks.py", "--former"]]),
     "block": (
         "The non-local block, forward and backward",
         [
             ["nonlocal_block.py"],
             ["nonlocal_block.py", "--all-routes", "--frames", "16"],
+            ["nonlocal_block.py", "--operation", "--frames", "16"],
         ],
     ),
     "long_clips": ("A training step on 128 frames", [["long_clips.py"]]),

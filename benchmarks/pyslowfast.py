@@ -1,4 +1,4 @@
-"""PySlowFast's networks from a checkout of it, for the other benchmarks.
+"""PySlowFast's networks and block from a checkout of it, for the other benchmarks.
 
 It needs `pip install torch fvcore iopath simplejson psutil`; what else its modules
 import, and the networks do not use, is replaced by empty stand-ins where it is missing.
@@ -6,6 +6,7 @@ import, and the networks do not use, is replaced by empty stand-ins where it is 
 
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import types
 from pathlib import Path
@@ -37,6 +38,22 @@ def build(checkout: str, variant: str, depth: int) -> Any:
     # It moves the network to a GPU by itself if there is one to move it to.
     configuration.NUM_GPUS = 0
     return build_model(configuration)
+
+
+def build_block(checkout: str, channels: int, pool: int, instantiation: str) -> Any:
+    """A non-local block of half the channels inside, spatially pooled, as a module."""
+    path = Path(checkout).expanduser() / "slowfast" / "models" / "nonlocal_helper.py"
+    spec = importlib.util.spec_from_file_location("nonlocal_helper", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Nonlocal(
+        channels,
+        channels // 2,
+        pool_size=[1, pool, pool],
+        instantiation=instantiation,
+    )
 
 
 class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
