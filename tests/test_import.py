@@ -35,7 +35,11 @@ def test_import_loads_no_backend_and_no_decoder():
 
 
 @pytest.mark.parametrize(
-    "imports", ["import keras, keras_nonlocal", "import keras_nonlocal, keras"]
+    "imports",
+    [
+        "import keras, keras_nonlocal",
+        pytest.param("import keras_nonlocal, keras", marks=pytest.mark.slow),
+    ],
 )
 def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
     import keras
@@ -56,6 +60,7 @@ def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
     assert run_python(code, str(path)).split()[-1] == "AugmentClips"
 
 
+@pytest.mark.slow
 def test_onednn_is_asked_for_before_tensorflow_is_imported():
     code = """
 import os

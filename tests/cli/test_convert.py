@@ -89,6 +89,7 @@ def test_the_written_file_holds_the_weights(convert, network, tmp_path, capsys):
         )
 
 
+@pytest.mark.slow
 def test_parity_decides_the_exit_code(convert, capsys):
     assert convert("--reference", "case.npz") == 0
     printed = capsys.readouterr().out

@@ -44,6 +44,7 @@ def test_json_holds_every_field(capsys):
     assert all(row["normalization"]["channel_order"] == "rgb" for row in rows)
 
 
+@pytest.mark.slow
 def test_every_builder_call_gives_the_network_of_its_checkpoint(capsys, monkeypatch):
     loaded = []
     monkeypatch.setattr(

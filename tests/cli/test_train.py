@@ -206,6 +206,7 @@ def test_a_foreign_config_is_one_error(videos, tmp_path, capsys, content):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_other_videos_are_another_training(videos, tmp_path, capsys):
     options = {"epochs": 1, "precise_statistics": 0}
     listed = [*enumerate((videos / "train").rglob("*.mp4"))]
@@ -247,6 +248,7 @@ def test_a_broken_video_is_one_line(videos, tmp_path, capsys):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_training_of_one_step_that_fails(videos, tmp_path, capsys):
     """One step, of which the loss is NaN; JSON has no such number."""
     command = arguments(
@@ -270,6 +272,7 @@ def test_a_training_of_one_step_that_fails(videos, tmp_path, capsys):
     assert printed["history"]["val_loss"] == [None]
 
 
+@pytest.mark.slow
 def test_what_callbacks_take_is_no_wait_of_the_training(videos, tmp_path, monkeypatch):
     from keras_nonlocal import training
 
@@ -306,6 +309,7 @@ def test_what_callbacks_take_is_no_wait_of_the_training(videos, tmp_path, monkey
     assert seen["checked"] is seen["watched"]
 
 
+@pytest.mark.slow
 def test_statistics_that_fail_lose_no_training(videos, tmp_path, monkeypatch):
     from keras_nonlocal import training
 

@@ -46,6 +46,7 @@ def test_from_video_files_to_a_served_model(tmp_path):
     assert train.isdisjoint(test)
 
 
+@pytest.mark.slow
 def test_missing_data_is_one_sentence(tmp_path):
     finished = run("--data", tmp_path / "nowhere", "--output", tmp_path)
     assert finished.returncode == 1

@@ -20,6 +20,7 @@ def test_every_layer_is_in_the_plot():
 HALF = [] if keras.backend.backend() == "tensorflow" else ["mixed_float16"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", *HALF])
 def test_a_step_in_mixed_precision_changes_the_weights_a_little(policy):
     options = {"classes": 3, "width": 4, "dropout_rate": 0.0}

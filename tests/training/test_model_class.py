@@ -73,6 +73,7 @@ def test_it_clones_and_sums_itself_up():
     assert "conv1_conv" in "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_round_trips_with_its_optimizer(tmp_path):
     model = own_model()
     model.compile(

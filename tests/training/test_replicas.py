@@ -88,6 +88,7 @@ def test_single_batches_are_shared_out(replicas):
     assert result["weights"] < TOLERANCE
 
 
+@pytest.mark.slow
 def test_predictions_and_statistics_outside_of_training():
     names = ("predictions", "synchronized_evaluation", "precise_statistics")
     results = scenarios(2, *names)
@@ -121,6 +122,7 @@ def test_what_replicas_cannot_do_is_refused():
     assert result["auto"] is False
 
 
+@pytest.mark.slow
 def test_derived_models_stay_on_the_replicas():
     derived = scenarios(2, "derived_models")["derived_models"]
     assert [*derived.values()] == [[True, 2]] * 3

@@ -69,9 +69,8 @@ def test_c2d_gives_the_scores_of_the_image_network(image_model):
     assert relative_difference(logits, expected) < 1e-4
 
 
-@pytest.mark.parametrize(
-    "variant", ["i3d", pytest.param("i3d_3x3x3", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["i3d", "i3d_3x3x3"])
 def test_i3d_gives_the_features_away_from_the_padding(image_model, variant):
     num_frames = 4 * FRAMES_AT_THE_BORDERS + 2
     video_model = video_network(variant, num_frames, nonlocal_blocks=0)

@@ -96,6 +96,7 @@ def test_only_rounding_separates_reference_networks_from_float64(file):
     assert relative_difference(logits, expected) < 3e-5
 
 
+@pytest.mark.slow
 def test_report_measures_differences(small_network):
     model = small_network()
     randomize(model, seed=8)
