@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 import keras_nonlocal
 from keras_nonlocal.cli import main
 from keras_nonlocal.models import pretrained

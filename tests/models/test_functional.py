@@ -17,11 +17,12 @@ def test_every_layer_is_in_the_plot():
 
 
 # TensorFlow has no max pooling of float16 volumes on CPUs outside XLA.
-HALF = [] if keras.backend.backend() == "tensorflow" else ["mixed_float16"]
+POLICIES = ["mixed_bfloat16", "mixed_float16"]
+if keras.backend.backend() == "tensorflow":
+    POLICIES = [pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", *HALF])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_a_step_in_mixed_precision_changes_the_weights_a_little(policy):
     options = {"classes": 3, "width": 4, "dropout_rate": 0.0}
     shape = (4, 32, 32, 3)
