@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any
 
+from keras_nonlocal.cli.class_names import add_class_names_option, class_names_in_file
 from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
 from keras_nonlocal.cli.video_lists import add_list_options, read_videos
 from keras_nonlocal.cli.view_options import add_view_options, view_arguments
@@ -29,6 +30,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="a directory with a folder per class, or a list",
     )
     add_list_options(command)
+    add_class_names_option(command, "those of the folders, or numbers")
     command.add_argument(
         "--results-file",
         metavar="FILE",
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     model = load_model_file(options.model)
     result = evaluate_videos(
         model,
-        read_videos(options.videos, options),
+        read_videos(options.videos, options, class_names_in_file(model, options)),
         results_file=options.results_file,
         max_errors=options.max_errors,
         verbose=int(sys.stdout.isatty() and not options.json),

@@ -5,11 +5,10 @@ import json
 import os
 from typing import Any
 
+from keras_nonlocal.cli.class_names import add_class_names_option, class_names_of
 from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
-from keras_nonlocal.cli.video_lists import class_names_of
 
 _FORMATS = ("saved_model", "onnx", "litert")
-_KINETICS_CLASSES = 400
 _GIVEN = (
     *("top", "version", "crop_size", "short_side", "num_crops", "activation"),
     "warm_up",
@@ -34,12 +33,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--format", choices=_FORMATS, default=_FORMATS[0], help="(default: %(default)s)"
     )
-    command.add_argument(
-        "--class-names",
-        metavar="FILE",
-        help="one name per line, in the classes' order (default: those of Kinetics for "
-        f"{_KINETICS_CLASSES} classes, else none)",
-    )
+    add_class_names_option(command, "those of Kinetics for 400 classes, else none")
     group = command.add_argument_group(
         "versions, answers and encoded frames", argument_default=argparse.SUPPRESS
     )
@@ -103,13 +97,10 @@ def run(options: argparse.Namespace) -> int:
     from keras_nonlocal import export_saved_model
 
     model = load_model_file(options.model)
-    names = None
-    if options.class_names is not None or model.output_shape[-1] == _KINETICS_CLASSES:
-        names = class_names_of(model, options.class_names)
     folder = export_saved_model(
         model,
         options.directory,
-        class_names=names,
+        class_names=class_names_of(model, options),
         format=options.format,
         fold_batch_norm=options.fold_batch_norm,
         **{key: value for key, value in vars(options).items() if key in _GIVEN},

@@ -5,8 +5,11 @@ import json
 import sys
 from typing import Any
 
+from keras_nonlocal.cli.class_names import (
+    add_class_names_option,
+    class_names_or_numbers,
+)
 from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
-from keras_nonlocal.cli.video_lists import class_names_of
 from keras_nonlocal.cli.view_options import add_view_options, view_arguments
 
 
@@ -22,9 +25,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     add_model_argument(command)
     command.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
-    command.add_argument(
-        "--class-names", metavar="FILE", help="one name per line, in the classes' order"
-    )
+    add_class_names_option(command, "those of Kinetics for 400 classes, else numbers")
     command.add_argument(
         "--top", type=int, default=5, metavar="NUMBER", help="(default: %(default)s)"
     )
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from keras_nonlocal import decode_predictions, predict_video
 
     model = load_model_file(options.model)
-    names = class_names_of(model, options.class_names)
+    names = class_names_or_numbers(model, options)
     failures: dict[str, str] = {}
 
     def remember(error: Any) -> None:

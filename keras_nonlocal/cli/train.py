@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keras_nonlocal.cli.class_names import write_class_names
 from keras_nonlocal.cli.train_network import compiled_network
 from keras_nonlocal.cli.train_options import add_training_options, fixed_options
 from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
@@ -261,6 +262,7 @@ def _write_config(output: Path, config: Mapping[str, Any]) -> None:
         "backend": keras.backend.backend(),
     }
     output.mkdir(parents=True, exist_ok=True)
+    write_class_names(output, config["class_names"])
     with replacing(output / _CONFIG_FILE) as unfinished:
         unfinished.write_text(json.dumps({**config, "versions": versions}, indent=2))
 

@@ -71,6 +71,9 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         help="at a video that cannot be read (default: %(default)s)",
     )
     add_list_options(command)
+    command.add_argument(
+        "--class-names", metavar="FILE", help="one name per line, in the classes' order"
+    )
 
 
 def _add_network_options(command: argparse.ArgumentParser) -> None:

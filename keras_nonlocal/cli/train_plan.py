@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal.cli.class_names import read_class_names
 from keras_nonlocal.cli.video_lists import read_videos
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ class TrainingVideos:
     @classmethod
     def of(cls, options: argparse.Namespace) -> "TrainingVideos":
         parts = _parts(options)
+        names = None
+        if options.class_names is not None:
+            names = read_class_names(options.class_names)
         lists = {
-            part: read_videos(path, options) for part, path in parts.items() if path
+            part: read_videos(path, options, names)
+            for part, path in parts.items()
+            if path
         }
         training = lists["training"]
         validation = lists.get("validation")

@@ -5,8 +5,11 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal.cli.class_names import (
+    add_class_names_option,
+    class_names_or_numbers,
+)
 from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
-from keras_nonlocal.cli.video_lists import class_names_of
 
 if TYPE_CHECKING:
     from keras_nonlocal.visualize import Attention, ClassActivation
@@ -68,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
         )
         printed, text = _attention_report(attention)
     else:
-        names = class_names_of(model, options.class_names)
+        names = class_names_or_numbers(model, options)
         activation = visualize.draw_grad_cam(
             *files, class_index=_class_index(options, names), clip=clip
         )
@@ -100,12 +103,7 @@ def _add_own_options(command: argparse.ArgumentParser) -> None:
         dest="class_name",
         help="name or number of the class (default: the one with the highest score)",
     )
-    group.add_argument(
-        "--class-names",
-        metavar="FILE",
-        default=None,
-        help="one name per line, in the classes' order",
-    )
+    add_class_names_option(group, "those of Kinetics for 400 classes, else numbers")
 
 
 def _add_clip_options(command: argparse.ArgumentParser) -> None:

@@ -117,3 +117,21 @@ def test_errors_are_one_line(folder, capsys, command, message):
     assert captured.out == ""
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_names_beside_the_model_are_its_classes(folder, capsys):
+    # As `train` writes them; the order of the folders would be another.
+    (folder / "class_names.txt").write_text("e\nd\nc\nb\na\n")
+    command = ["predict", "model.keras", "videos/a/x.mp4", *VIEWS, "--top", "1"]
+    assert main(command) == 0
+    best = int(expected_scores("videos/a/x.mp4").argmax())
+    assert capsys.readouterr().out.split()[-1] == "edcba"[best]
+    assert main(["evaluate", "model.keras", "videos", *VIEWS, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["class"] for row in printed["per_class"]] == [*"edcba"]
+    (folder / "class_names.txt").write_text("a\nb\n")
+    assert main(command) == 2
+    message = capsys.readouterr().err
+    assert "`--class-names` must have the 5 classes of the model" in message
+    assert "Received: 2 names in 'class_names.txt'" in message
+    assert main([*command, "--class-names", "names.txt"]) == 0

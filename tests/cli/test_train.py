@@ -123,6 +123,7 @@ def test_what_it_writes_is_what_it_trained(trained, videos):
     assert float(rates) == pytest.approx(5e-5)
     lines = (output / "test_scores.jsonl").read_text().splitlines()
     scores = [json.loads(line) for line in lines]
+    assert (output / "class_names.txt").read_text() == "a\nb\n"
     tested = {Path(row["path"]) for row in scores if "path" in row}
     assert tested == {*(videos / "test").rglob("*.mp4")}
 
