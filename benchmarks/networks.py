@@ -8,7 +8,7 @@ turns, so that a machine that is now slow and now fast treats them alike.
 
     python benchmarks/networks.py
     python benchmarks/networks.py --peer ~/SlowFast       # pip install torch fvcore ...
-    python benchmarks/networks.py --former     # beside Keras's batch normalization
+    python benchmarks/networks.py --former     # beside what it was
     KERAS_BACKEND=jax python benchmarks/networks.py --dtype mixed_bfloat16 --batch 32
 """
 
@@ -33,7 +33,9 @@ PEER_CONFIGURATIONS = {
     "cpu": ("default", "channels_last_3d"),
     "gpu": ("default", "channels_last_3d", "compiled", "channels_last_3d compiled"),
 }
-FORMER = "Keras's BatchNormalization"
+KERAS_NORM = "with Keras's BatchNormalization"
+NO_ONEDNN = "without oneDNN"  # TensorFlow only
+FORMER = (KERAS_NORM, NO_ONEDNN)
 HEADER = """
 | network | step | milliseconds | least – greatest | clips per second | share |
 |---|---|---:|---:|---:|---:|"""
@@ -47,7 +49,7 @@ def main() -> None:
     cases = [
         {**shared(options), "step": step, "peer": None, "configuration": c}
         for step in options.steps
-        for c in (None, FORMER)[: 1 + options.former]
+        for c in (None, *(FORMER if options.former else ()))
     ]
     if options.peer:
         kind = "gpu" if has_gpu() else "cpu"
@@ -91,7 +93,7 @@ def parse_options() -> argparse.Namespace:
         default=["inference", "training"],
         choices=("inference", "training"),
     )
-    parser.add_argument("--former", action="store_true", help=f"ours with {FORMER}")
+    parser.add_argument("--former", action="store_true", help="ours as it was, too")
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -111,7 +113,10 @@ def has_gpu() -> bool:
 
 def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, __file__, "--case", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    environment = dict(os.environ)
+    if case["configuration"] == NO_ONEDNN:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
         return {"error": lines[-1]}
@@ -166,7 +171,7 @@ def own_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, A
     import keras_nonlocal
 
     keras.config.set_dtype_policy(case["dtype"])
-    if case["configuration"] == FORMER:
+    if case["configuration"] == KERAS_NORM:
         fused = keras_nonlocal.layers.FusedBatchNormalization
         fused.call = keras.layers.BatchNormalization.call
     model = keras_nonlocal.NLResNet(
@@ -285,22 +290,19 @@ def row(case: dict[str, Any], result: dict[str, Any]) -> str:
 
 
 def print_ratios(step: str, results: list[Any]) -> None:
-    """The best configuration of the peer, and the former one of ours, over ours."""
-    found = [r for r in results if r[0]["step"] == step and "error" not in r[1]]
-    own, former, peers = (
-        [result["median"] for case, result in found if belongs(case)]
-        for belongs in (
-            lambda case: not case["peer"] and case["configuration"] is None,
-            lambda case: case["configuration"] == FORMER,
-            lambda case: case["peer"],
-        )
-    )
-    for others, title in (
-        (peers, "the best of PySlowFast"),
-        (former, f"with {FORMER}"),
-    ):
-        if own and others:
-            print(f"- {step}: {min(others) / own[0]:.2f}× as fast as {title}")
+    """The best configuration of the peer, and the former ones of ours, over ours."""
+    medians = {
+        name(case): result["median"]
+        for case, result in results
+        if case["step"] == step and "error" not in result
+    }
+    own = medians.pop("keras_nonlocal", None)
+    peers = [value for key, value in medians.items() if key.startswith("PySlowFast")]
+    others = {key: value for key, value in medians.items() if value not in peers}
+    if peers:
+        others["the best of PySlowFast"] = min(peers)
+    for title, seconds in others.items() if own else ():
+        print(f"- {step}: {seconds / own:.2f}× as fast as {title}")
 
 
 if __name__ == "__main__":
