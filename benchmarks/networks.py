@@ -25,6 +25,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+import fresh_process
 from devices import backend_version, device_name, keras_device, torch_device_name
 
 SIDE, FRAMES, CLASSES = 224, 8, 400
@@ -58,9 +59,7 @@ def main() -> None:
             for step in options.steps
             for c in PEER_CONFIGURATIONS[kind]
         ]
-    rounds = [
-        [run_in_fresh_process(case) for case in cases] for _ in range(options.rounds)
-    ]
+    rounds = [[run(case) for case in cases] for _ in range(options.rounds)]
     results = [
         (case, pooled(found))
         for case, found in zip(cases, zip(*rounds, strict=True), strict=True)
@@ -111,16 +110,10 @@ def has_gpu() -> bool:
     return done.stdout.strip() == "True"
 
 
-def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--case", json.dumps(case)]
-    environment = dict(os.environ)
-    if case["configuration"] == NO_ONEDNN:
-        environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-        return {"error": lines[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+def run(case: dict[str, Any]) -> dict[str, Any]:
+    without = case["configuration"] == NO_ONEDNN
+    switch = {"TF_ENABLE_ONEDNN_OPTS": "0"} if without else {}
+    return fresh_process.run(__file__, case, switch)
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:

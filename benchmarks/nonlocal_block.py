@@ -20,12 +20,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import fresh_process
 from memory import MemoryMeter
 
 MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
@@ -54,7 +56,7 @@ def main() -> None:
     print(HEADER)
     results = []
     for case in cases(arguments):
-        results.append((case, run_in_fresh_process(case)))
+        results.append((case, run(case)))
         print(row(*results[-1]), flush=True)
     print_ratios(results)
 
@@ -148,17 +150,10 @@ def print_ratios(results: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
             )
 
 
-def run_in_fresh_process(case: dict[str, Any]) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--case", json.dumps(case)]
-    defaults = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
-    environment = {**defaults, **os.environ}
-    if case["peer"]:
-        environment["KERAS_BACKEND"] = "torch"
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-        return {"error": lines[-1]}
-    return json.loads(done.stdout.splitlines()[-1])
+def run(case: dict[str, Any]) -> dict[str, Any]:
+    return fresh_process.run(
+        __file__, case, {"KERAS_BACKEND": "torch"} if case["peer"] else {}
+    )
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
