@@ -138,7 +138,8 @@ def _convolution_norm(
     """Convolution without bias, then batch normalisation.
 
     Padding is `kernel_size // 2` on both sides of every axis. `"same"` means that only
-    where no axis has a stride; elsewhere it would pad the far side alone.
+    where no axis has a stride; elsewhere it would pad the far side alone. Kernels start
+    from the normal distribution of the released code, Caffe2's `MSRAFill`.
     """
     rank = len(kernel_size)
     padding = "same"
@@ -153,7 +154,9 @@ def _convolution_norm(
         strides,
         padding=padding,
         use_bias=False,
-        kernel_initializer="he_normal",
+        kernel_initializer=keras.initializers.VarianceScaling(
+            2.0, mode="fan_out", distribution="untruncated_normal"
+        ),
         kernel_regularizer=kernel_regularizer,
         name=f"{name}_conv",
     )(x)

@@ -283,3 +283,19 @@ def test_wrong_values(arguments, message):
 def test_misspelt_option_is_an_error():
     with pytest.raises(TypeError, match="nonlocal_block"):
         keras_nonlocal.NLResNet50C2D(nonlocal_block=5)
+
+
+def test_kernels_start_as_in_the_released_code():
+    model = NLResNet(50, "i3d", input_shape=(2, 32, 32, 3), classes=2, width=16)
+    layer = next(
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv3D) and layer.kernel.shape[-1] == 512
+    )
+    kernel = np.asarray(keras.ops.convert_to_numpy(layer.kernel))
+    fan_out = np.prod(kernel.shape[:3]) * kernel.shape[-1]
+    deviation = np.sqrt(2 / fan_out)
+    assert kernel.std() == pytest.approx(deviation, rel=0.03)
+    # A truncated distribution has nothing beyond two of its deviations, 2.28 of these.
+    beyond = np.mean(np.abs(kernel) > 2.5 * deviation)
+    assert beyond == pytest.approx(0.0124, rel=0.2)
