@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER / "RESULTS.md"
 # Section -> its title and, for each table, the arguments of a script.
 SECTIONS = {
-    "networks": ("Networks", [["networks.py", "--former"]]),
+    "networks": ("Networks", [["networks.py", "--former", "--rounds", "2"]]),
     "block": (
         "The non-local block, forward and backward",
         [
@@ -26,8 +26,8 @@ SECTIONS = {
         ],
     ),
     "long_clips": ("A training step on 128 frames", [["long_clips.py"]]),
-    "startup": ("From import to the first step", [["startup.py"]]),
-    "clips": ("Reading clips", [["clips.py"]]),
+    "startup": ("From import to the first step", [["startup.py", "--repeats", "3"]]),
+    "clips": ("Reading clips", [["clips.py", "--memory-clips", "10000"]]),
     "feeding": ("Feeding an accelerator", [["feeding.py"]]),
     "export": ("Exported models", [["export.py"]]),
 }
