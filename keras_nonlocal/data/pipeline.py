@@ -46,6 +46,7 @@ class ClipPipeline(abc.ABC):
         self._drop_remainder = drop_remainder
         self._with_info = with_info
         self._counter = EpochCounter()
+        self._left_out: set[int] = set()
         self._tf = import_tensorflow()
 
     @property
@@ -69,6 +70,10 @@ class ClipPipeline(abc.ABC):
         """Returns the row of the labels of an item."""
         return index
 
+    def _first_item(self, epoch: int, batch: int) -> int:
+        """Returns how many items of an epoch come before a batch."""
+        return batch * (self._batch_size or 1)
+
     def dataset(self) -> Any:
         """Returns the `tf.data.Dataset` that goes through one epoch after another."""
         tf = self._tf
@@ -91,7 +96,7 @@ class ClipPipeline(abc.ABC):
         check_count("epoch", epoch)
         check_count("batch", batch)
         self._counter.set_next(epoch + (batch > 0))
-        first = batch * (self._batch_size or 1)
+        first = self._first_item(epoch, batch)
         items = self._items(self._tf.constant(epoch, self._tf.int64)).skip(first)
         length = None if self._length is None else max(self._length - first, 0)
         return self._clips(items, length)
@@ -155,6 +160,7 @@ class ClipPipeline(abc.ABC):
             return np.True_, *self._load(int(epoch), int(index), *content)
         except VideoError as error:
             self._failures.handle(error)
+            self._left_out.add(int(index))
             return np.False_, *self._views.nothing()
 
     def _report_at_end(self, like: Any) -> Any:
@@ -218,8 +224,22 @@ class ListPipeline(ClipPipeline):
         dataset.batch_paths = self._batch_paths
         return dataset
 
+    def _first_item(self, epoch: int, batch: int) -> int:
+        turns, kept = self._turns(epoch)
+        first = super()._first_item(epoch, batch)
+        if batch == 0 or len(kept) == len(turns):
+            return first
+        return int(kept[first]) if first < len(kept) else len(turns)
+
     def _batch_paths(self, epoch: int, batch: int) -> list[str]:
-        """Returns the files of a batch, those that cannot be read included."""
-        size = self._batch_size or 1
-        turns = self._order.turns(epoch)[batch * size :][:size]
-        return [self._path(index) for index in turns]
+        """Returns the files of a batch, given what was left out so far."""
+        turns, kept = self._turns(epoch)
+        first = super()._first_item(epoch, batch)
+        batch_turns = turns[kept[first:][: self._batch_size or 1]]
+        return [self._path(index) for index in batch_turns]
+
+    def _turns(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The videos of an epoch, and which places hold one that was not left out."""
+        turns = self._order.turns(epoch)
+        is_left_out = np.isin(turns, [*self._left_out.copy()])
+        return turns, np.flatnonzero(~is_left_out)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def load(directory: Path) -> Any:
+def load(directory: Path, **options: Any) -> Any:
     return video_dataset_from_directory(
         directory,
         batch_size=2,
@@ -30,6 +31,7 @@ def load(directory: Path) -> Any:
         crop_size=24,
         seed=5,
         verbose=False,
+        **options,
     )
 
 
@@ -63,6 +65,27 @@ def test_batches_name_their_files(directory: Path) -> None:
         assert sorted(files) == sorted(dataset.file_paths)
     assert dataset.batch_paths(0, 0) != dataset.batch_paths(1, 0)
     assert dataset.batch_paths(0, 4) == []
+
+
+def test_videos_that_were_left_out_shift_no_batch(
+    directory: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+    for name in ("a/3.mp4", "a/9.mp4", "b/8.mp4"):
+        (tmp_path / name).write_bytes(b"no video")
+    dataset = load(tmp_path, on_error="skip")
+    elements = [[(c.numpy(), y.numpy()) for c, y in dataset] for _ in range(3)]
+    for epoch, expected in enumerate(elements):
+        assert [len(labels) for _, labels in expected] == [2, 2, 2, 1]
+        for batch in range(5):
+            rest = [clips.numpy() for clips, _ in dataset.resume(epoch, batch)]
+            assert len(rest) == len(expected[batch:])
+            for clips, (whole, _) in zip(rest, expected[batch:], strict=True):
+                np.testing.assert_array_equal(clips, whole)
+        for batch, (_, labels) in enumerate(expected):
+            paths = dataset.batch_paths(epoch, batch)
+            names = [Path(path).parent.name for path in paths]
+            assert names == ["ab"[label] for label in labels]
 
 
 def test_resuming_before_the_start_is_refused(directory: Path) -> None:
