@@ -2,8 +2,11 @@
 
 python examples/fine_tune.py                        # writes videos, trains on four
                                                     # motions, fine-tunes on two others
-python examples/fine_tune.py --data DIR --model trained.keras
+python examples/fine_tune.py --data DIR --model trained.keras --frame-stride 8
                                                     # DIR/train/<class>/*.mp4, DIR/test
+
+The clips have the size that the network takes; it must take pixels from 0 to 255
+(`include_preprocessing=True`), as those of `keras-nonlocal train` do.
 """
 
 import argparse
@@ -21,7 +24,7 @@ from keras_nonlocal import training
 from keras_nonlocal.data import video_dataset_from_directory
 
 OLD, NEW = tuple(MOTIONS)[:4], tuple(MOTIONS)[4:]
-CLIPS = {"num_frames": 8, "frame_stride": 2, "crop_size": 32, "batch_size": 16}
+FRAMES, SIDE, STRIDE = 8, 32, 2
 
 
 def main() -> None:
@@ -30,6 +33,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="default: generated videos")
     parser.add_argument("--model", help="a .keras file (default: one trained here)")
+    parser.add_argument("--frame-stride", type=int, default=STRIDE)
     parser.add_argument("--output", type=Path, default=Path("fine_tune_output"))
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--videos-per-class", type=int, default=32)
@@ -43,11 +47,12 @@ def main() -> None:
             for _ in write_collection(directory / part, count, (seed,)):
                 pass
     if options.model is None:
-        model = train_first(directory, options.epochs)
+        model = train_first(directory, options)
     else:
         model = keras.saving.load_model(options.model, compile=False)
 
-    train, test = datasets(directory, NEW if options.data is None else None)
+    names = NEW if options.data is None else None
+    train, test = datasets(directory, names, model, options.frame_stride)
     # A new classifier on the same layers; what is general and low stays as it is.
     model = training.replace_classifier(model, len(train.class_names))
     frozen = training.freeze_stages(model, ("stem", "res2"))
@@ -66,7 +71,7 @@ def main() -> None:
         list_of(test),
         num_clips=2,
         num_crops=1,
-        frame_stride=CLIPS["frame_stride"],
+        frame_stride=options.frame_stride,
         verbose=0,
     )
     print(result)
@@ -74,24 +79,37 @@ def main() -> None:
     print(f"{options.output / 'fine_tuned.keras'}: the network")
 
 
-def train_first(directory: Path, epochs: int) -> keras.Model:
+def train_first(directory: Path, options: argparse.Namespace) -> keras.Model:
     """A network that knows other classes, in the place of one of Kinetics."""
-    train, _ = datasets(directory, OLD)
     model = keras_nonlocal.NLResNet50I3D(
-        input_shape=(CLIPS["num_frames"], CLIPS["crop_size"], CLIPS["crop_size"], 3),
+        input_shape=(FRAMES, SIDE, SIDE, 3),
         classes=len(OLD),
         width=8,
         include_preprocessing=True,
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(train, epochs=epochs, shuffle=False, verbose=2)
+    train, _ = datasets(directory, OLD, model, options.frame_stride)
+    model.fit(train, epochs=options.epochs, shuffle=False, verbose=2)
     return model
 
 
-def datasets(directory: Path, class_names: tuple[str, ...] | None) -> tuple:
+def datasets(
+    directory: Path,
+    class_names: tuple[str, ...] | None,
+    model: keras.Model,
+    frame_stride: int,
+) -> tuple:
+    _, num_frames, height, width, _ = model.input_shape
     return tuple(
         video_dataset_from_directory(
-            directory / part, class_names=class_names, seed=1, shuffle=shuffle, **CLIPS
+            directory / part,
+            class_names=class_names,
+            num_frames=num_frames,
+            frame_stride=frame_stride,
+            crop_size=(height, width),
+            batch_size=16,
+            shuffle=shuffle,
+            seed=1,
         )
         for part, shuffle in (("train", True), ("test", False))
     )

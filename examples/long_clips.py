@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--videos-per-class", type=int, default=16)
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
+    options.output.mkdir(parents=True, exist_ok=True)
     directory = options.data or options.output / "videos"
     if options.data is None:
         for _ in write_collection(directory, options.videos_per_class, (0,)):
