@@ -80,8 +80,11 @@ class PictureReader(abc.ABC):
         if codec is None:
             raise VideoError(self._path, f"its {name} is neither JPEG nor PNG")
         if codec not in self._decoders:
-            self._decoders[codec] = self._av.CodecContext.create(codec, "r")
-            self._decoders[codec].thread_count = 1
+            decoder = self._av.CodecContext.create(codec, "r")
+            decoder.thread_count = 1
+            # Else what is missing from a JPEG is painted grey without a word.
+            decoder.options = {"err_detect": "explode"}
+            self._decoders[codec] = decoder
         packet = self._av.Packet(content)
         # Else the PNG decoder adds the picture to the one before.
         packet.is_keyframe = True

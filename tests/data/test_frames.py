@@ -1,5 +1,7 @@
+import io
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -141,3 +143,47 @@ def test_pictures_in_memory(channels: int) -> None:
 def test_no_pictures_in_memory() -> None:
     with pytest.raises(VideoError, match="'v': it has no frames"):
         PicturesReader("v", [], fps=5)
+
+
+def jpegs() -> dict[str, bytes]:
+    """One noisy picture in the kinds of JPEG that cameras and programs write."""
+    image = pytest.importorskip("PIL.Image", reason="writes the JPEGs")
+    noise = np.random.default_rng().integers(0, 256, (64, 80, 3), np.uint8)
+    rgb = image.fromarray(noise)
+
+    def jpeg(picture: Any, **options: Any) -> bytes:
+        content = io.BytesIO()
+        picture.save(content, "JPEG", **options)
+        return content.getvalue()
+
+    return {
+        "baseline": jpeg(rgb),
+        "full colours": jpeg(rgb, subsampling=0),
+        "grey": jpeg(rgb.convert("L")),
+        "progressive": jpeg(rgb, progressive=True),
+        "CMYK": jpeg(rgb.convert("CMYK")),
+        "restart markers": jpeg(rgb, restart_marker_rows=1),
+        "ffmpeg": encoded(noise, "mjpeg"),
+    }
+
+
+def test_jpegs_that_end_too_early_are_refused() -> None:
+    for kind, whole in jpegs().items():
+        cut = [whole[: int(len(whole) * share)] for share in (0.9, 0.5, 0.2)]
+        video = PicturesReader("v", [whole, *cut, whole], 25)
+        expected = video.read(np.array([0]), WHOLE)
+        for index in (1, 2, 3):
+            with pytest.raises(VideoError, match=f"its picture {index} is damaged"):
+                video.read(np.array([index]), WHOLE)
+        np.testing.assert_array_equal(
+            video.read(np.array([4]), WHOLE), expected, err_msg=kind
+        )
+
+
+@pytest.mark.parametrize("kind", ["baseline", "grey", "progressive"])
+def test_what_follows_a_whole_jpeg_does_no_harm(kind: str) -> None:
+    whole = jpegs()[kind]
+    tails = [b"", bytes(50), b"\n", b"\xff" * 7, bytes(range(256)), whole]
+    video = PicturesReader("v", [whole + tail for tail in tails], 25)
+    pictures = video.read(np.arange(len(tails)), WHOLE)
+    np.testing.assert_array_equal(pictures, pictures[:1].repeat(len(tails), axis=0))
