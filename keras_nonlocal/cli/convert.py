@@ -1,12 +1,12 @@
 """`keras-nonlocal convert`: a released checkpoint becomes a Keras weights file."""
 
 import argparse
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.network_options import add_network_options, network_arguments
 
 _TOLERANCE = 1e-4
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
             "load": asdict(report),
             "parity": parity and {**asdict(parity), "passed": parity.passed},
         }
-        print(json.dumps(printed, indent=2))
+        print_json(printed)
     else:
         print(report)
         print(f"written to {options.destination}")

@@ -1,12 +1,12 @@
 """`keras-nonlocal evaluate`: the accuracy of a model on a collection."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
 from keras_nonlocal.cli.class_names import add_class_names_option, class_names_in_file
-from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.model_file import add_model_argument, load_classifier_file
 from keras_nonlocal.cli.video_lists import add_list_options, read_videos
 from keras_nonlocal.cli.view_options import add_view_options, view_arguments
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     from keras_nonlocal import evaluate_videos
 
-    model = load_model_file(options.model)
+    model = load_classifier_file(options.model)
     result = evaluate_videos(
         model,
         read_videos(options.videos, options, class_names_in_file(model, options)),
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         **view_arguments(options),
     )
     if options.json:
-        print(json.dumps(result.to_dict(), indent=2))
+        print_json(result.to_dict())
     else:
         _print_classes(result)
         if options.confusion and result.confusion_matrix is not None:

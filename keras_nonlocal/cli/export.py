@@ -1,12 +1,12 @@
 """`keras-nonlocal export`: a model as files that a server loads."""
 
 import argparse
-import json
 import os
 from typing import Any
 
 from keras_nonlocal.cli.class_names import add_class_names_option, class_names_of
-from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.model_file import add_model_argument, load_classifier_file
 
 _FORMATS = ("saved_model", "onnx", "litert")
 _GIVEN = (
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     from keras_nonlocal import export_saved_model
 
-    model = load_model_file(options.model)
+    model = load_classifier_file(options.model)
     folder = export_saved_model(
         model,
         options.directory,
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
                 str(path.relative_to(folder)): path.stat().st_size for path in files
             },
         }
-        print(json.dumps(printed, indent=2))
+        print_json(printed)
     else:
         print(f"written to {folder}")
     return 0

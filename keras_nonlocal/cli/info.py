@@ -1,9 +1,10 @@
 """`keras-nonlocal info`: which checkpoint gives which network."""
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from keras_nonlocal.cli.json_output import print_json
 
 if TYPE_CHECKING:
     from keras_nonlocal.weights import Preset
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     presets = tuple(PRESETS.values())
     if options.json:
         rows = [{**asdict(row), "builder": builder_call(row)} for row in presets]
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
     elif options.markdown:
         print(markdown_table(presets))
     else:

@@ -31,3 +31,22 @@ def load_model_file(path: str) -> Any:
         raise ValueError(
             f"The model could not be loaded: {error}. Received: {path!r}"
         ) from error
+
+
+def load_classifier_file(path: str) -> Any:
+    """As `load_model_file`, a model from clips to scores.
+
+    Raises:
+        ValueError: If there is no such file, or it holds something else.
+    """
+    from keras_nonlocal.models.clip_shape import clip_shape
+
+    model = load_model_file(path)
+    clip_shape(model)
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            "The model must have one output, scores (batch, classes). "
+            f"Received: {path!r} with the output shape {shape}"
+        )
+    return model

@@ -1,7 +1,6 @@
 """`keras-nonlocal predict`: the best classes of videos."""
 
 import argparse
-import json
 import sys
 from typing import Any
 
@@ -9,7 +8,8 @@ from keras_nonlocal.cli.class_names import (
     add_class_names_option,
     class_names_or_numbers,
 )
-from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.model_file import add_model_argument, load_classifier_file
 from keras_nonlocal.cli.view_options import add_view_options, view_arguments
 
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     from keras_nonlocal import decode_predictions, predict_video
 
-    model = load_model_file(options.model)
+    model = load_classifier_file(options.model)
     names = class_names_or_numbers(model, options)
     failures: dict[str, str] = {}
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json:
         rows = [_as_dict(path, best[path], failures) for path in options.videos]
-        print(json.dumps({"videos": rows}, indent=2))
+        print_json({"videos": rows})
     else:
         for path in options.videos:
             _print(path, best[path], failures)

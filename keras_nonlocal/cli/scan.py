@@ -1,13 +1,14 @@
 """`keras-nonlocal scan`: which videos of a collection cannot be read."""
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from keras_nonlocal.cli.json_output import print_json
 
 if TYPE_CHECKING:
     from keras_nonlocal.data import VideoFacts
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         counts = {"num_videos": len(facts), "num_broken": len(broken)}
         videos = {"videos": [asdict(fact) for fact in facts]}
-        print(json.dumps(counts | {"csv": options.csv} | videos, indent=2))
+        print_json(counts | {"csv": options.csv} | videos)
     else:
         _print(facts, broken)
         print(f"written to {options.csv}")

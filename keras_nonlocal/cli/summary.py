@@ -1,11 +1,11 @@
 """`keras-nonlocal summary`: size and cost of the networks."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_nonlocal.architectures import DEPTHS
+from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.network_options import VIDEO_VARIANTS
 
 _SUMMARY_ROWS = (
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     ratios = [] if one else _table_2e()
     if options.json:
         networks = [_as_dict(row, count) for row, count in counts.items()]
-        print(json.dumps({"networks": networks, "table_2e": ratios}, indent=2))
+        print_json({"networks": networks, "table_2e": ratios})
         return 0
     size = f"{options.num_frames}×{options.crop_size}×{options.crop_size}"
     print(f"Clips {size}, {options.classes} classes\n")

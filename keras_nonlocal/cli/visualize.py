@@ -1,7 +1,6 @@
 """`keras-nonlocal visualize`: what a network looks at in a video."""
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,12 @@ from keras_nonlocal.cli.class_names import (
     add_class_names_option,
     class_names_or_numbers,
 )
-from keras_nonlocal.cli.model_file import add_model_argument, load_model_file
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.model_file import (
+    add_model_argument,
+    load_classifier_file,
+    load_model_file,
+)
 
 if TYPE_CHECKING:
     from keras_nonlocal.visualize import Attention, ClassActivation
@@ -55,14 +59,15 @@ def run(options: argparse.Namespace) -> int:
     _check_kind(options)
     from keras_nonlocal import visualize
 
-    model = load_model_file(options.model)
+    attends = options.kind == "attention"
+    model = (load_model_file if attends else load_classifier_file)(options.model)
     given = vars(options)
     clip = visualize.ClipChoice(
         **{name: given[name] for name in _CLIP if name in given}
     )
     files = (model, options.video, options.output, options.layer)
     printed: dict[str, Any]
-    if options.kind == "attention":
+    if attends:
         attention = visualize.draw_attention(
             *files,
             query=getattr(options, "query", None),
@@ -77,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         )
         printed, text = _activation_report(activation, names)
     if options.json:
-        print(json.dumps({"output": options.output, **printed}, indent=2))
+        print_json({"output": options.output, **printed})
     else:
         print(f"{text}\nwritten to {options.output}")
     return 0

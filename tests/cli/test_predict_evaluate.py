@@ -2,11 +2,13 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
 from keras_nonlocal import predict_video
 from keras_nonlocal.cli import main
+from tests.cli.test_json_output import refuse
 from tests.data.videos import moving_pictures, write_video
 from tests.inference.test_predicting import small
 
@@ -54,15 +56,19 @@ def test_predict(folder, capsys):
 
 def test_predict_tells_of_broken_videos(folder, capsys):
     (folder / "broken.mp4").write_bytes(b"no video")
-    command = ["predict", "model.keras", "broken.mp4", "videos/a/x.mp4", *VIEWS]
+    (folder / "empty.mp4").write_bytes(b"")
+    paths = ["broken.mp4", "empty.mp4", "videos/a/x.mp4"]
+    command = ["predict", "model.keras", *paths, *VIEWS]
     assert main(command) == 1
     captured = capsys.readouterr()
-    assert captured.err.startswith("broken.mp4: ")
+    errors = captured.err.splitlines()
+    assert [line.split(":")[0] for line in errors] == paths[:2]
     assert captured.out.startswith("videos/a/x.mp4\n  0.")
     assert main([*command, "--json"]) == 1
     rows = json.loads(capsys.readouterr().out)["videos"]
-    assert "error" in rows[0]
-    assert len(rows[1]["classes"]) == 5
+    assert [row["path"] for row in rows] == paths
+    assert ["error" in row for row in rows] == [True, True, False]
+    assert len(rows[2]["classes"]) == 5
 
 
 def test_evaluate(folder, capsys):
@@ -93,6 +99,10 @@ def test_evaluate_a_list(folder, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("| class | videos | average precision |\n")
     assert "\n2 videos: mAP " in printed
+    assert main([*command, "--list-format", "path-labels", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert printed["per_class"][1]["average_precision"] is not None
+    assert printed["per_class"][2]["average_precision"] is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +110,6 @@ def test_evaluate_a_list(folder, capsys):
     [
         (["predict", "no.keras", "x.mp4"], "The model must be a `.keras` file."),
         (["predict", "names.txt", "x.mp4"], "The model must be a `.keras` file."),
-        (["predict", "model.keras", "x.mp4"], "`path_or_paths` must name existing"),
         (["evaluate", "model.keras", "no"], "The videos must be a directory"),
         (
             ["predict", "model.keras", "x.mp4", "--class-names", "two.txt"],
@@ -117,6 +126,57 @@ def test_errors_are_one_line(folder, capsys, command, message):
     assert captured.out == ""
     assert message in captured.err
     assert captured.err.count("\n") == 1
+
+
+def models_of_other_shapes(folder):
+    clips = keras.Input((4, 32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling3D()(clips)
+    scores = [keras.layers.Dense(5)(pooled) for _ in range(2)]
+    keras.Model(clips, scores).save(folder / "two_outputs.keras")
+    keras.Model(clips, keras.layers.ReLU()(clips)).save(folder / "no_scores.keras")
+    vectors = keras.Input((7,))
+    outputs = keras.layers.Dense(5)(vectors)
+    keras.Model(vectors, outputs).save(folder / "no_clips.keras")
+    both = keras.layers.Concatenate()([pooled, vectors])
+    keras.Model([clips, vectors], keras.layers.Dense(5)(both)).save(
+        folder / "two_inputs.keras"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["predict", "MODEL", "videos/a/x.mp4"],
+        ["evaluate", "MODEL", "videos"],
+        ["visualize", "MODEL", "videos/a/x.mp4", "a.png", "--kind", "grad-cam"],
+        ["export", "MODEL", "serving", "--class-names", "names.txt"],
+    ],
+)
+def test_models_of_other_shapes_are_one_line(folder, capsys, command):
+    models_of_other_shapes(folder)
+    for model, message in (
+        ("two_outputs", "must have one output, scores (batch, classes). Received: "),
+        ("no_scores", "with the output shape (None, 4, 32, 32, 3)"),
+        ("no_clips", "with the input shape (None, 7)"),
+        ("two_inputs", "`model` must have one input"),
+    ):
+        given = [f"{model}.keras" if word == "MODEL" else word for word in command]
+        assert main(given) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert message in captured.err
+        assert captured.err.count("\n") == 1
+
+
+def test_scores_that_are_nan_are_null(folder, capsys):
+    model = small()
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel, np.full_like(bias, np.nan)])
+    model.save(folder / "nan.keras")
+    command = ["predict", "nan.keras", "videos/a/x.mp4", *VIEWS, "--json"]
+    assert main(command) == 0
+    row = json.loads(capsys.readouterr().out, parse_constant=refuse)["videos"][0]
+    assert [best["score"] for best in row["classes"]] == [None] * 5
 
 
 def test_names_beside_the_model_are_its_classes(folder, capsys):
