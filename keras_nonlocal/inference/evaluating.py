@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from functools import partial
 from typing import Any
 
 import keras
@@ -64,8 +65,8 @@ def evaluate_videos(
         results_file: Where the scores of each video are written as soon as it is
             finished, one line of JSON each; if the file is there, only the videos that
             it lacks, or that could not be read, are scored. It must be of the same
-            model and arguments; of `preprocessing` and `open_video` the names count.
-            Defaults to no file.
+            model and arguments; of `preprocessing` and `open_video` the names count,
+            and what `functools.partial` adds to them. Defaults to no file.
         num_frames, frame_stride, crop_size, short_side: As in `predict_video`.
         target_fps, short_videos, reduction: As in `predict_video`.
         on_error: `"skip"` lists the videos that cannot be read in the result,
@@ -155,6 +156,10 @@ def _name(function: Any) -> str | None:
     """What tells one function from another from process to process."""
     if function is None:
         return None
+    if isinstance(function, partial):
+        arguments = [*map(repr, function.args)]
+        arguments += [f"{key}={value!r}" for key, value in function.keywords.items()]
+        return f"{_name(function.func)}({', '.join(arguments)})"
     name = getattr(function, "__qualname__", type(function).__qualname__)
     return f"{getattr(function, '__module__', '')}.{name}"
 
@@ -213,9 +218,14 @@ def _checked_class_names(videos: VideoList, num_classes: int) -> tuple[str, ...]
     largest = max(
         max(x, default=0) if isinstance(x, tuple) else x for x in videos.labels
     )
-    if len(names) != num_classes or largest >= num_classes:
+    if len(names) != num_classes:
         raise ValueError(
             f"`videos` must have the {num_classes} classes of the model. "
-            f"Received: {len(names)} classes, the largest label is {largest}"
+            f"Received: {len(names)} classes"
+        )
+    if largest >= num_classes:
+        raise ValueError(
+            f"The labels of `videos` must be below {num_classes}, the number of the "
+            f"model's classes. Received: the label {largest}"
         )
     return names

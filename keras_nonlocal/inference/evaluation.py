@@ -64,7 +64,9 @@ class VideoEvaluation:
         if not self.paths:
             return np.full(len(self.class_names), np.nan)
         metric = MeanAveragePrecision(len(self.class_names), len(self.paths))
-        metric.update_state(self._label_table, self.scores)
+        # What is not a number ranks last.
+        scores = np.where(np.isnan(self.scores), -np.inf, self.scores)
+        metric.update_state(self._label_table, scores)
         return keras.ops.convert_to_numpy(metric.class_results()).astype("float64")
 
     @property
@@ -76,12 +78,17 @@ class VideoEvaluation:
 
     @property
     def confusion_matrix(self) -> np.ndarray | None:
-        """Numbers of videos, `(classes, classes)`: row the label, column the best."""
+        """Numbers of videos, `(classes, classes)`: row the label, column the best.
+
+        Without the videos some of whose scores are NaN.
+        """
         if self.is_multi_label:
             return None
         count = len(self.class_names)
         matrix = np.zeros((count, count), int)
-        np.add.at(matrix, (np.array(self.labels, int), self._best), 1)
+        has_best = ~self._is_not_a_number
+        labels, best = np.array(self.labels, int), self.scores.argmax(axis=1)
+        np.add.at(matrix, (labels[has_best], best[has_best]), 1)
         return matrix
 
     @property
@@ -122,22 +129,26 @@ class VideoEvaluation:
         }
         parts = [f"{n} {v:.4f}" for n, v in shares.items() if v is not None]
         lines = [f"{len(self.paths)} videos: {', '.join(parts)}"]
+        if self._is_not_a_number.any():
+            lines.append(f"{self._is_not_a_number.sum()} of them have NaN as scores")
         if self.failures:
             lines.append(f"{len(self.failures)} videos could not be read:")
             lines += [f"  {path}: {why}" for path, why in self.failures.items()]
         return "\n".join(lines)
 
     @cached_property
-    def _best(self) -> np.ndarray:
-        return self.scores.argmax(axis=1)
+    def _is_not_a_number(self) -> np.ndarray:
+        """Which videos have scores that are NaN, `(num_videos,)`."""
+        return np.isnan(self.scores).any(axis=1)
 
     @cached_property
     def _ranks(self) -> np.ndarray:
-        """Number of classes before the video's own, `(num_videos,)`."""
+        """Number of classes before the video's own, `(num_videos,)`; NaN is wrong."""
         labels = np.array(self.labels, int)
         own = self.scores[np.arange(len(labels)), labels][:, np.newaxis]
         before = np.arange(self.scores.shape[1]) < labels[:, np.newaxis]
-        return ((self.scores > own) | ((self.scores == own) & before)).sum(axis=1)
+        ranks = ((self.scores > own) | ((self.scores == own) & before)).sum(axis=1)
+        return np.where(self._is_not_a_number, np.iinfo(int).max, ranks)
 
     @cached_property
     def _label_table(self) -> np.ndarray:

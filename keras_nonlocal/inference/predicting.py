@@ -105,7 +105,7 @@ def predict_video(
     """
     check_positive_integer("batch_size", batch_size)
     check_reduction(reduction, model)
-    paths, is_single = _existing_files(path_or_paths)
+    paths, is_single = _paths(path_or_paths)
     failures = FailurePolicy(on_error, max_errors=len(paths))
     loader = view_loader(
         model,
@@ -142,9 +142,7 @@ def predict_video(
     return table[0] if is_single else table
 
 
-def _existing_files(
-    path_or_paths: Path | Sequence[Path],
-) -> tuple[tuple[str, ...], bool]:
+def _paths(path_or_paths: Path | Sequence[Path]) -> tuple[tuple[str, ...], bool]:
     """The paths, and whether there was one instead of a sequence."""
     given: list[Path]
     if is_single := isinstance(path_or_paths, (str, os.PathLike)):
@@ -156,11 +154,4 @@ def _existing_files(
             "`path_or_paths` must name at least one video. "
             f"Received: path_or_paths={path_or_paths!r}"
         )
-    paths = tuple(os.fspath(path) for path in given)
-    for path in paths:
-        if not os.path.isfile(path):
-            raise ValueError(
-                "`path_or_paths` must name existing files. "
-                f"Received: path_or_paths={path!r}"
-            )
-    return paths, is_single
+    return tuple(os.fspath(path) for path in given), is_single

@@ -6,12 +6,13 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from keras_nonlocal.data.arguments import check_positive_integer
+from keras_nonlocal.data.arguments import check_positive_integer, pair_of_sizes
 from keras_nonlocal.data.loading import ClipLoader
 from keras_nonlocal.data.readers import OpenVideo
 from keras_nonlocal.data.sampling import ClipSampler, ShortVideos
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.transforms import Framing, FramingSampler
+from keras_nonlocal.models.clip_shape import ClipShape, clip_shape
 from keras_nonlocal.models.preprocessing import has_preprocessing, preprocess_input
 
 CropSize = int | tuple[int, int] | Literal["whole"] | None
@@ -35,19 +36,19 @@ def view_loader(
 ) -> ClipLoader:
     """Loads the views of each video; the arguments are those of `predict_video`."""
     check_positive_integer("num_clips", num_clips)
-    frames, sides = _frames_and_sides(model)
+    own = clip_shape(model)
     if num_frames is None:
-        num_frames = frames
+        num_frames = own.num_frames
     if num_frames is None:
         raise ValueError(
             "`num_frames` must be given for a model that takes clips of any length. "
-            f"Received: num_frames=None for the input shape {model.input_shape}"
+            f"Received: num_frames=None for clips {tuple(own)}"
         )
     return ClipLoader(
         videos,
         open_video,
         ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos),
-        _framings(model, crop_size, sides, short_side, num_crops),
+        _framings(own, num_frames, crop_size, short_side, num_crops),
     )
 
 
@@ -77,12 +78,13 @@ class WholePictures(FramingSampler):
 
 
 def _framings(
-    model: keras.Model,
+    own: ClipShape,
+    num_frames: int,
     crop_size: CropSize,
-    sides: tuple[int | None, int | None],
     short_side: int | None,
     num_crops: int,
 ) -> FramingSampler:
+    sides = (own.height, own.width)
     if crop_size == "whole":
         if num_crops != 1:
             raise ValueError(
@@ -93,27 +95,19 @@ def _framings(
             raise ValueError(
                 '`crop_size="whole"` needs a model that takes pictures of any size: '
                 "one built with the height and width `None`. "
-                f"Received: a model with the input shape {model.input_shape}"
+                f"Received: a model of clips {tuple(own)}"
             )
         return WholePictures(short_side or _SHORT_SIDE_OF_WHOLE_PICTURES)
     if crop_size is None:
         if None in sides:
             raise ValueError(
                 "`crop_size` must be given for a model that takes clips of any size. "
-                f"Received: crop_size=None for the input shape {model.input_shape}"
+                f"Received: crop_size=None for clips {tuple(own)}"
             )
         crop_size = sides  # type: ignore[assignment]
-    return FramingSampler(crop_size, short_side, num_crops)  # type: ignore[arg-type]
-
-
-def _frames_and_sides(
-    model: keras.Model,
-) -> tuple[int | None, tuple[int | None, int | None]]:
-    """Number of frames, height and width that the model's input has."""
-    positions = [*model.input_shape[1:]]
-    positions.pop(0 if keras.config.image_data_format() == "channels_first" else -1)
-    frames, height, width = positions
-    return frames, (height, width)
+    sampler = FramingSampler(crop_size, short_side, num_crops)  # type: ignore[arg-type]
+    own.check_takes(num_frames, *pair_of_sizes("crop_size", crop_size))
+    return sampler
 
 
 def _unchanged(pixels: Any) -> Any:

@@ -12,6 +12,25 @@ class ClipShape(NamedTuple):
     height: int | None
     width: int | None
 
+    def check_takes(self, num_frames: int, height: int, width: int) -> None:
+        """Checks that clips of this size go into the model.
+
+        Raises:
+            ValueError: If they do not.
+        """
+        if self.num_frames not in (None, num_frames):
+            raise ValueError(
+                "`num_frames` must be that of the model's input; for another one, see "
+                "`keras_nonlocal.training.with_num_frames`. "
+                f"Received: num_frames={num_frames!r} for clips {tuple(self)}"
+            )
+        if self.height not in (None, height) or self.width not in (None, width):
+            raise ValueError(
+                "`crop_size` must be that of the model's input, or the model be built "
+                "with the height and width `None`. "
+                f"Received: crop_size={(height, width)} for clips {tuple(self)}"
+            )
+
 
 def clip_shape(model: keras.Model) -> ClipShape:
     """Returns the shape of the clips of a model with one input.

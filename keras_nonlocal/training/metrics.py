@@ -17,8 +17,9 @@ class MeanAveragePrecision(keras.metrics.Metric):
 
     The average precision of a data set cannot be had from those of its batches, so all
     scores are kept, `capacity` of them; the value after each batch is that of the
-    videos so far. Every replica of a `tf.distribute` strategy fills rows of its own
-    in the same variables: their sum, which Keras takes, holds the rows of all.
+    videos so far, NaN for a class with a score that is NaN. Every replica of a
+    `tf.distribute` strategy fills rows of its own in the same variables: their sum,
+    which Keras takes, holds the rows of all.
 
     Args:
         num_classes: Number of classes.
@@ -178,7 +179,9 @@ class MeanAveragePrecision(keras.metrics.Metric):
         total = ops.sum(positives, axis=0)
         has_positives = total > 0
         values = ops.sum(positives * precision, axis=0)
-        return values / ops.where(has_positives, total, 1.0), has_positives
+        values = values / ops.where(has_positives, total, 1.0)
+        is_broken = ops.any(ops.isnan(scores), axis=0)
+        return ops.where(is_broken, float("nan"), values), has_positives
 
     def _check_room(self) -> None:
         largest = ops.max(self._counts)

@@ -104,7 +104,9 @@ class ClipChoice:
                 f"clips of any size. Received: num_frames={self.num_frames}, "
                 f"crop_size={self.crop_size} for clips {tuple(own)}"
             )
-        return num_frames, pair_of_sizes("crop_size", crop)
+        size = pair_of_sizes("crop_size", crop)
+        own.check_takes(num_frames, *size)
+        return num_frames, size
 
     def _indices(self, times: np.ndarray, sampler: ClipSampler) -> np.ndarray:
         if self.start is None:

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
 from keras_nonlocal import evaluate_videos, predict_video
-from keras_nonlocal.data import VideoList
+from keras_nonlocal.data import PyAVReader, VideoList
 from keras_nonlocal.inference import VideoEvaluation
 from tests.data.videos import moving_pictures, write_video
 from tests.inference.test_predicting import small
@@ -74,6 +75,20 @@ def test_figures_of_random_scores():
         "top5": None,
         "average_precision": None,
     }
+
+
+def test_scores_that_are_not_numbers_are_wrong():
+    scores = np.full((3, 6), np.nan, "float32")
+    names = tuple("abcdef")
+    broken = VideoEvaluation(("x", "y", "z"), (0, 2, 5), scores, names, {})
+    assert (broken.top1, broken.top5) == (0.0, 0.0)
+    assert broken.confusion_matrix.sum() == 0
+    assert broken.mean_average_precision == pytest.approx(1 / 3)
+    assert "3 of them have NaN as scores" in str(broken)
+    scores[1] = np.eye(6)[2]
+    one = VideoEvaluation(("x", "y", "z"), (0, 2, 5), scores, names, {})
+    assert (one.top1, one.top5) == pytest.approx((1 / 3, 1 / 3))
+    assert one.confusion_matrix.tolist() == np.diag([0, 0, 1, 0, 0, 0]).tolist()
 
 
 def test_several_labels_have_no_accuracy():
@@ -181,6 +196,27 @@ def test_a_results_file_of_other_weights_or_arguments(model, videos, tmp_path):
         )
 
 
+def test_a_results_file_of_another_reader(model, videos, tmp_path):
+    file = tmp_path / "scores.jsonl"
+
+    def evaluate(stop):
+        reader = partial(open_until, stop=stop)
+        return evaluate_videos(
+            model, videos, results_file=file, open_video=reader, **OPTIONS
+        )
+
+    scores = evaluate(5).scores
+    np.testing.assert_array_equal(evaluate(5).scores, scores)
+    with pytest.raises(ValueError, match="with another open_video"):
+        evaluate(6)
+
+
+def open_until(path, stop):
+    video = PyAVReader(path)
+    assert stop > 0
+    return video
+
+
 @pytest.mark.parametrize("content", ["one line\n", "notes without an end", '{"a": 1}'])
 def test_other_files_are_left_alone(model, videos, tmp_path, content):
     path = tmp_path / "notes.txt"
@@ -219,7 +255,7 @@ def test_segments_of_one_file_are_kept_apart(model, videos, tmp_path):
             {"class_names": ("a", "b")},
             "the 5 classes of the .*Received: 2 classes",
         ),
-        ({"class_names": None, "labels": (0, 1, 5, 1, 1)}, "the largest label is 5"),
+        ({"class_names": None, "labels": (0, 1, 5, 1, 1)}, "below 5, .* the label 5"),
     ],
 )
 def test_lists_that_do_not_fit(model, videos, change, message):

@@ -82,15 +82,29 @@ def test_preprocessing_follows_the_model(model, paths):
     ("arguments", "message"),
     [
         ({"path_or_paths": []}, "at least one video"),
-        ({"path_or_paths": "missing.mp4"}, "Received: path_or_paths='missing.mp4'"),
+        ({"path_or_paths": "missing.mp4"}, "Cannot read the video 'missing.mp4'"),
         ({"num_clips": 0}, "Received: num_clips=0"),
         ({"num_crops": 2}, "Received: num_crops=2"),
         ({"batch_size": 0}, "Received: batch_size=0"),
+        ({"num_frames": 9}, "`num_frames` must be that of .*Received: num_frames=9"),
+        ({"crop_size": 40}, r"`crop_size` must be .*Received: crop_size=\(40, 40\)"),
     ],
 )
 def test_wrong_values(model, paths, arguments, message):
     with pytest.raises(ValueError, match=message):
         predict_video(model, **{"path_or_paths": paths} | arguments)
+
+
+def test_a_model_of_something_else_is_refused(paths):
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="`model` must have one input"):
+        predict_video(model, paths)
+
+
+def test_missing_files_are_left_out_like_broken_ones(model, paths):
+    scores = predict_video(model, [paths[0], "missing.mp4"], 1, 1, on_error="skip")
+    np.testing.assert_array_equal(scores[0], predict_video(model, paths[0], 1, 1))
+    assert np.isnan(scores[1]).all()
 
 
 def test_model_of_any_size_needs_sizes(paths):

@@ -230,3 +230,11 @@ def test_replicas_together_have_the_value_of_all_videos():
         check=False,
     )
     assert finished.returncode == 0, finished.stderr[-2000:]
+
+
+def test_a_score_that_is_not_a_number_makes_the_value_one():
+    metric = MeanAveragePrecision(2, capacity=4)
+    metric.update_state([[1, 1], [0, 0]], [[float("nan"), 0.5], [0.2, 0.1]])
+    assert np.isnan(float(metric.result()))
+    values = keras.ops.convert_to_numpy(metric.class_results())
+    np.testing.assert_array_equal(values, [np.nan, 1.0])
