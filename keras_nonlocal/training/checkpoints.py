@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 
 from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.callback_memory import memory_of, remind
 from keras_nonlocal.training.late_variables import build_metrics, build_optimizer
 from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.states import (
@@ -59,10 +60,14 @@ def fit_resumably(
     Each is written beside the old one, flushed to the disk and put in its place in one
     step. `keras.callbacks.BackupAndRestore` restarts an interrupted epoch from its
     beginning, does not keep the seeds of dropout, and can be killed between the file
-    of the weights and that of the epoch. What other callbacks remember, such as the
-    patience of `EarlyStopping`, starts anew here as there, and an epoch that is resumed
-    in its middle is a `fit` of its own: they get `on_train_begin` and `on_train_end`
-    once more.
+    of the weights and that of the epoch.
+
+    Keras's callbacks go on with what they had counted, such as the patience of
+    `EarlyStopping` and `ReduceLROnPlateau`; the weights that
+    `EarlyStopping(restore_best_weights=True)` keeps are lost with the process, those of
+    the best epoch are in `best.weights.h5`. What other callbacks remember starts anew.
+    An epoch that is resumed in its middle is a `fit` of its own: callbacks get
+    `on_train_begin` and `on_train_end` once more.
 
     Nothing is saved while the loss or a weight is infinite or NaN: the files stay those
     of the last good state, where the same call goes on.
@@ -117,6 +122,7 @@ def fit_resumably(
         monitor=monitor,
         mode=mode,
         validation_data=validation_data,
+        callbacks=callbacks or (),
     )
 
     def fit(part: Any, last_epoch: int) -> None:
@@ -157,6 +163,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         monitor: As in `fit_resumably`.
         mode: `"min"` or `"max"`.
         validation_data: The validation data.
+        callbacks: The callbacks that `fit` gets before this one.
 
     Attributes:
         progress: How far the training has come, in the last saved state.
@@ -173,6 +180,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         monitor: str | None = None,
         mode: Literal["min", "max"] = "min",
         validation_data: Any = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         super().__init__()
         _check_save_freq(save_freq, clips)
@@ -182,6 +190,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         self._directory.mkdir(parents=True, exist_ok=True)
         self._validation_data = validation_data
         self._clips = clips
+        self._callbacks = callbacks
         self._save_freq = save_freq
         default = "loss" if validation_data is None else "val_loss"
         self._monitor = default if monitor is None else monitor
@@ -200,6 +209,8 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         if self._unaveraged is not None:
             self.model.set_weights(self._unaveraged)
             self._unaveraged = None
+        # They have just been reset.
+        remind(self._callbacks, self.progress.callbacks)
         if self._is_restored:
             return
         self._writes = is_chief(getattr(self.model, "distribute_strategy", None))
@@ -266,6 +277,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         self.progress.epoch = epoch
         self.progress.batch = batch
         self.progress.logs = [*self.logs]
+        self.progress.callbacks = memory_of(self._callbacks)
 
     def _is_best(self, logs: dict[str, float]) -> bool:
         if self._monitor not in logs:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_nonlocal.training.atomic_files import replacing
+from keras_nonlocal.training.callback_memory import Memory
 from keras_nonlocal.training.generators import generator_states, restore_generators
 
 _FORMAT = 1
@@ -28,6 +29,7 @@ class Progress:
         best: Best value of the monitored log so far.
         logs: What each whole epoch logged.
         stopped: Whether a callback ended the training.
+        callbacks: What the callbacks remember.
     """
 
     epoch: int = 0
@@ -35,6 +37,7 @@ class Progress:
     best: float | None = None
     logs: list[dict[str, float]] = field(default_factory=list)
     stopped: bool = False
+    callbacks: Memory = field(default_factory=list)
 
 
 def save_state(path: Path, model: keras.Model, progress: Progress) -> None:

@@ -184,6 +184,28 @@ def test_an_early_stop_is_remembered(videos, tmp_path):
     assert history.epoch == [0]
 
 
+def test_callbacks_go_on_with_what_they_had_counted(tmp_path):
+    def train(folder, *ends):
+        for epochs in ends:
+            model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+            # Nothing is an improvement by that much.
+            callbacks = [
+                keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=1e6),
+                keras.callbacks.EarlyStopping("loss", patience=5, min_delta=1e6),
+            ]
+            history = fit_resumably(
+                model, data, folder, epochs=epochs, callbacks=callbacks, verbose=0
+            )
+        return history.history["learning_rate"]
+
+    data = x_y(np.ones((4, 1)), np.ones((4, 1)))
+    whole = train(tmp_path / "whole", 9)
+    assert len(whole) == 6
+    assert whole == pytest.approx([0.1] * 3 + [0.01] * 2 + [0.001], rel=1e-3)
+    assert train(tmp_path / "parts", 1, 2, 4, 9) == whole
+
+
 def test_best_and_last_weights_are_those_of_their_epochs(tmp_path):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     # The targets move away: the first epoch is the best.
