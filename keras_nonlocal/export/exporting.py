@@ -56,7 +56,8 @@ def export_saved_model(
     `top_names` and `top_scores` `(batch, top)` as well. The numbers of clips and views
     are open, and frames and sides are where the model's input has `None`. Encoded
     pictures are scaled and cropped in the graph as `keras_nonlocal.data` does it. Size
-    and place of the crop are equal. The pixels of a PNG are equal where nothing is
+    and place of the crop are equal; orientation tags, which videos' frames do not have,
+    are not heeded. The pixels of a PNG are equal where nothing is
     scaled and differ by rounding elsewhere; those of JPEGs depend on the decoder, by
     0.2 levels of 255 in the mean, or 0.2 to 1.3 where their colours are subsampled.
 
@@ -85,7 +86,8 @@ def export_saved_model(
             default nothing if the model was built with `include_preprocessing=True`,
             otherwise `keras_nonlocal.preprocess_input`.
         activation: Applied to what the model puts out, before any averaging, such as
-            `"softmax"` for a model with logits. Defaults to `None`.
+            `"softmax"` for a model with logits; not for one whose last layer is a
+            softmax or sigmoid already. Defaults to `None`.
         fold_batch_norm: Whether batch normalisations become part of the convolutions
             before them; see `keras_nonlocal.export.fold_batch_norm`. Defaults to
             `True`.
