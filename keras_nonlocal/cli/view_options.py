@@ -1,7 +1,14 @@
 """The options that say which views of a video are scored."""
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
+
+FRAME_STRIDE_HELP = (
+    "between two frames of a clip (default: that of the training, if `train` wrote its "
+    "config.json beside the model, else 8)"
+)
 
 _NAMES = (
     "num_clips",
@@ -41,7 +48,7 @@ def add_view_options(command: argparse.ArgumentParser) -> None:
         "--frame-stride",
         type=int,
         metavar="FRAMES",
-        help="between two frames of a clip (default: 8)",
+        help=FRAME_STRIDE_HELP,
     )
     group.add_argument(
         "--crop-size",
@@ -78,7 +85,18 @@ def add_view_options(command: argparse.ArgumentParser) -> None:
 
 def view_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `predict_video` and `evaluate_videos` that were given."""
-    return {name: value for name, value in vars(options).items() if name in _NAMES}
+    given = {name: value for name, value in vars(options).items() if name in _NAMES}
+    return trained_frame_stride(options.model) | given
+
+
+def trained_frame_stride(model: str) -> dict[str, int]:
+    """`frame_stride` as in the training, if `train` wrote it beside the model."""
+    try:
+        text = Path(model).with_name("config.json").read_text(encoding="utf-8")
+        stride = json.loads(text)["options"]["frame_stride"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"frame_stride": stride} if isinstance(stride, int) else {}
 
 
 def _crop_size(text: str) -> int | str:

@@ -14,6 +14,7 @@ from keras_nonlocal.cli.model_file import (
     load_classifier_file,
     load_model_file,
 )
+from keras_nonlocal.cli.view_options import FRAME_STRIDE_HELP, trained_frame_stride
 
 if TYPE_CHECKING:
     from keras_nonlocal.visualize import Attention, ClassActivation
@@ -63,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     model = (load_model_file if attends else load_classifier_file)(options.model)
     given = vars(options)
     clip = visualize.ClipChoice(
-        **{name: given[name] for name in _CLIP if name in given}
+        **trained_frame_stride(options.model)
+        | {name: given[name] for name in _CLIP if name in given}
     )
     files = (model, options.video, options.output, options.layer)
     printed: dict[str, Any]
@@ -115,7 +117,7 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("clip", argument_default=argparse.SUPPRESS)
     for name, kind, unit, meaning in (
         ("num-frames", int, "FRAMES", "per clip (default: that of the model)"),
-        ("frame-stride", int, "FRAMES", "between two frames of a clip (default: 8)"),
+        ("frame-stride", int, "FRAMES", FRAME_STRIDE_HELP),
         ("start", float, "SECONDS", "of the clip (default: it lies in the middle)"),
         ("crop-size", int, "PIXELS", "side of the square (default: that of the model)"),
         (

@@ -195,3 +195,15 @@ def test_names_beside_the_model_are_its_classes(folder, capsys):
     assert "`--class-names` must have the 5 classes of the model" in message
     assert "Received: 2 names in 'class_names.txt'" in message
     assert main([*command, "--class-names", "names.txt"]) == 0
+
+
+@pytest.mark.parametrize("content", ['{"options": {"frame_stride": 2}}', "[]", "{"])
+def test_the_stride_is_that_of_the_training(folder, capsys, content):
+    (folder / "config.json").write_text(content)
+    command = ["predict", "model.keras", "videos/a/x.mp4", *VIEWS[:4], "--json"]
+    printed = []
+    for more in ([], ["--frame-stride", "2"], ["--frame-stride", "8"]):
+        assert main([*command, *more]) == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[1] != printed[2]
+    assert printed[0] == (printed[1] if "2" in content else printed[2])
