@@ -11,6 +11,9 @@ from keras_nonlocal.data.readers import VideoError
 
 OnError = Literal["raise", "skip"] | Callable[[VideoError], None]
 
+# The name of a video or a segment, and its number if it is known.
+_Element = tuple[str, int | None]
+
 _LOGGER = logging.getLogger("keras_nonlocal")
 
 
@@ -22,7 +25,8 @@ class FailurePolicy:
             leaves it out of the epoch, with one warning at the end of the epoch
             to the logger `keras_nonlocal`; a function is called with the
             `VideoError` and either raises or has the video left out.
-        max_errors: Videos that may be left out before it stops after all.
+        max_errors: Videos, or segments of them, that may be left out before it stops
+            after all.
     """
 
     def __init__(self, on_error: OnError = "raise", max_errors: int = 100) -> None:
@@ -34,8 +38,8 @@ class FailurePolicy:
         check_positive_integer("max_errors", max_errors)
         self._on_error = on_error
         self._max_errors = max_errors
-        self._reasons: dict[str, str] = {}
-        self._new: set[str] = set()
+        self._reasons: dict[_Element, str] = {}
+        self._new: set[_Element] = set()
         self._lock = threading.Lock()
 
     @property
@@ -45,25 +49,35 @@ class FailurePolicy:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """The videos left out so far, each with the reason."""
-        with self._lock:
-            return dict(self._reasons)
+        """The videos left out so far, each with the reason.
 
-    def handle(self, error: VideoError) -> None:
-        """Returns if the video is to be left out, else raises."""
+        A segment of a video is called `path (from 1.5 s to 4.0 s)`.
+        """
+        with self._lock:
+            return {name: reason for (name, _), reason in self._reasons.items()}
+
+    def handle(self, error: VideoError, index: int | None = None) -> None:
+        """Returns if the video is to be left out, else raises.
+
+        Args:
+            error: Names the video, or the segment of it.
+            index: Its number, where the same may come several times.
+        """
         if self._on_error == "raise":
             raise error
         if callable(self._on_error):
             self._on_error(error)
+        element = _name(error), index
         with self._lock:
-            self._reasons[error.path] = error.reason
-            self._new.add(error.path)
+            self._reasons[element] = error.reason
+            self._new.add(element)
             num_errors = len(self._reasons)
         if num_errors > self._max_errors:
             raise VideoError(
                 error.path,
                 f"{error.reason}, and with it more than max_errors="
                 f"{self._max_errors} videos were left out",
+                error.segment,
             )
 
     def report(self, when: str = "of this epoch") -> None:
@@ -74,8 +88,8 @@ class FailurePolicy:
         """
         with self._lock:
             lines = [
-                f"{printable(path)}: {self._reasons[path]}"
-                for path in sorted(self._new)
+                f"{printable(name)}: {self._reasons[name, index]}"
+                for name, index in sorted(self._new, key=lambda element: element[0])
             ]
             self._new.clear()
         if lines and self._on_error == "skip":
@@ -86,3 +100,10 @@ class FailurePolicy:
                 when,
                 "\n".join(lines),
             )
+
+
+def _name(error: VideoError) -> str:
+    if error.segment is None:
+        return error.path
+    begin, end = error.segment
+    return f"{error.path} (from {float(begin)} s to {float(end)} s)"

@@ -94,12 +94,19 @@ class ViewSampler:
             index: Number of the video, for what is drawn at random.
             epoch: Number of the epoch, likewise.
             segment: Begin and end in seconds of the part that is used; `None`: all.
+
+        Raises:
+            VideoError: If it cannot be read; its `segment` is that of the call.
         """
-        with open_video() as video:
-            try:
-                return self._take(video, path, index, epoch, segment)
-            except TimelineChangedError:
-                return self._take(video, path, index, epoch, segment)
+        try:
+            with open_video() as video:
+                try:
+                    return self._take(video, path, index, epoch, segment)
+                except TimelineChangedError:
+                    return self._take(video, path, index, epoch, segment)
+        except VideoError as error:
+            error.segment = segment
+            raise
 
     def _take(
         self,

@@ -159,7 +159,7 @@ class ClipPipeline(abc.ABC):
         try:
             return np.True_, *self._load(int(epoch), int(index), *content)
         except VideoError as error:
-            self._failures.handle(error)
+            self._failures.handle(error, int(index))
             self._left_out.add(int(index))
             return np.False_, *self._views.nothing()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,19 +27,34 @@ OpenVideo = Callable[[str], AbstractContextManager[VideoReader]]
 
 
 class VideoError(ValueError):
-    """A video that cannot be read; the message names the file and the reason."""
+    """A video that cannot be read; the message names the file and the reason.
 
-    def __init__(self, path: str, reason: str) -> None:
+    Args:
+        path: The file.
+        reason: Why it cannot be read.
+        segment: Begin and end in seconds of the part that was to be read; `None`: the
+            whole video.
+    """
+
+    def __init__(
+        self, path: str, reason: str, segment: tuple[float, float] | None = None
+    ) -> None:
         super().__init__(f"Cannot read the video {path!r}: {reason}.")
         self.path = path
         self.reason = reason
+        self.segment = segment
 
-    def __reduce__(self) -> tuple[type["VideoError"], tuple[str, str]]:
-        return type(self), (self.path, self.reason)
+    def __reduce__(self) -> tuple[type["VideoError"], tuple[Any, ...]]:
+        return type(self), (self.path, self.reason, self.segment)
 
 
 class TimelineChangedError(VideoError):
     """A video turned out to have other frames than it announced."""
 
-    def __init__(self, path: str, reason: str = "its frames are misnumbered") -> None:
-        super().__init__(path, reason)
+    def __init__(
+        self,
+        path: str,
+        reason: str = "its frames are misnumbered",
+        segment: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__(path, reason, segment)

@@ -1,11 +1,18 @@
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
 import keras
 import pytest
 
-from keras_nonlocal.data import VideoError, video_dataset_from_directory
+from keras_nonlocal.data import (
+    VideoError,
+    VideoList,
+    video_dataset_from_directory,
+    video_dataset_from_list,
+)
+from keras_nonlocal.data.failures import FailurePolicy
 from tests.data.videos import moving_pictures, write_video
 
 tf = pytest.importorskip("tensorflow")
@@ -63,6 +70,49 @@ def test_the_budget_ends_the_epoch(directory: Path) -> None:
     message = r"Invalid data.*, and with it more than max_errors=1 videos were left out"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         labels(dataset)
+
+
+def load_segments(path: str, **arguments: Any) -> Any:
+    """One segment that is there, and three of which two are the same that are not."""
+    segments = ((0.0, 1.0), (5.0, 6.5), (7.0, 8.0), (7.0, 8.0))
+    videos = VideoList((path,) * 4, (0, 1, 0, 1), ("a", "b"), segments)
+    return video_dataset_from_list(
+        videos,
+        num_frames=2,
+        frame_stride=1,
+        crop_size=24,
+        verbose=False,
+        on_error="skip",
+        **arguments,
+    )
+
+
+def test_every_segment_counts_and_is_named(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = str(directory / "a/0.mp4")
+    dataset = load_segments(path, max_errors=3)
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "keras_nonlocal"):
+            assert labels(dataset) == [0]
+        (record,) = caplog.records
+        first, *rest = record.getMessage().splitlines()
+        assert first == "3 unreadable videos were left out of this epoch:"
+        early, late = f"{path} (from 5.0 s to 6.5 s)", f"{path} (from 7.0 s to 8.0 s)"
+        assert [line.split(": ")[0] for line in rest] == [early, late, late]
+        assert sorted(dataset.failures.reasons) == [early, late]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than max_errors=2"):
+        labels(load_segments(path, max_errors=2))
+
+
+def test_segments_count_where_the_numbers_are_not_known() -> None:
+    failures = FailurePolicy("skip", max_errors=2)
+    for begin in (0.0, 1.0, 1.0):
+        failures.handle(VideoError("a.mp4", "cut", (begin, begin + 1)))
+    with pytest.raises(VideoError, match=r"'a\.mp4': cut, and with it more") as raised:
+        failures.handle(VideoError("a.mp4", "cut", (2.0, 3.0)))
+    assert pickle.loads(pickle.dumps(raised.value)).segment == (2.0, 3.0)
 
 
 def test_a_function_decides(directory: Path) -> None:
