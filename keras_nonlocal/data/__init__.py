@@ -6,7 +6,8 @@ From the source to the batch:
   lists of known collections), `streams` (TensorFlow Datasets), `labels`;
 - which frames, and what of them: `sampling`, `transforms`;
 - readers, one interface (`readers`): `decoding` (PyAV), `frames` (pictures), `records`
-  (TFRecords; `record_writing` writes them), `tensorflow_io`, on `pictures` and `files`;
+  (TFRecords; `record_writing` writes them), `tensorflow_io`, on `pictures`,
+  `completeness` and `files`;
 - from readers to batches: `loading`, `epochs`, `failures`, `pipeline`, and the public
   functions in `directory`, `listed` and `streamed`;
 - beside them: `augmentation`, `callbacks`, `scanning`.

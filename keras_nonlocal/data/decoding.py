@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_nonlocal.data import files
 from keras_nonlocal.data._requirements import import_av
+from keras_nonlocal.data.completeness import check_complete
 from keras_nonlocal.data.pictures import CropCollector, PictureConverter
 from keras_nonlocal.data.readers import TimelineChangedError, VideoError
 from keras_nonlocal.data.transforms import Framing
@@ -152,12 +153,14 @@ class PyAVReader:
 
     def _read_timeline(self) -> None:
         """Takes the order of the frames from the packets, without decoding."""
-        timestamps, key_timestamps, num_packets = [], [], 0
+        timestamps, key_timestamps, ends, num_packets = [], [], [], 0
         try:
             for packet in self._container.demux(self._stream):
                 if not packet.size:
                     continue
                 num_packets += 1
+                if packet.pts is not None:
+                    ends.append(packet.pts + (packet.duration or 0))
                 if packet.is_discard:
                     continue
                 timestamps.append(packet.pts)
@@ -165,7 +168,7 @@ class PyAVReader:
                     key_timestamps.append(packet.pts)
         except self._errors as error:
             raise self._error(error) from None
-        self._check_complete(num_packets)
+        check_complete(self._path, self._container, self._stream, num_packets, ends)
         if self._are_presentation_times(timestamps):
             self._tick = float(self._stream.time_base)
             self._timestamps = np.array(sorted(timestamps), np.int64)
@@ -199,14 +202,6 @@ class PyAVReader:
             self._tick = float(self._stream.time_base)
         self._timestamps = np.array(timestamps, np.int64)
         self._check_not_empty()
-
-    def _check_complete(self, num_packets: int) -> None:
-        is_mp4 = "mp4" in self._container.format.name.split(",")
-        if is_mp4 and num_packets < self._stream.frames:
-            raise VideoError(
-                self._path,
-                f"it ends after {num_packets} of {self._stream.frames} frames",
-            )
 
     def _check_not_empty(self) -> None:
         if not len(self._timestamps):

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -37,6 +38,38 @@ def cut_off(size: float) -> Callable[[Path], None]:
         path.write_bytes(content[: int(size * len(content))])
 
     return write
+
+
+def half_a_matroska(path: Path) -> None:
+    whole = Path(write_video(path.with_suffix(".mkv"), FRAMES)).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def half_a_webm_with_longer_sound(path: Path) -> None:
+    whole = write_with_sound(path.with_suffix(".webm"), 3.0).read_bytes()
+    path.write_bytes(whole[: len(whole) // 3])
+
+
+def write_with_sound(path: Path, seconds: float) -> Path:
+    """Writes a video of 61 frames at 30 per second and sound of another length."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libvpx", rate=30)
+        video.height, video.width = FRAMES.shape[1:3]
+        sound = container.add_stream("libopus", rate=48000)
+        packets = []
+        for pixels in FRAMES:
+            frame = av.VideoFrame.from_ndarray(pixels)
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        silence = np.zeros((1, 2 * 960), np.int16)
+        for i in range(int(seconds * 50)):
+            piece = av.AudioFrame.from_ndarray(silence, format="s16", layout="stereo")
+            piece.rate, piece.pts = 48000, 960 * i
+            packets += sound.encode(piece)
+        packets += sound.encode(None)
+        for packet in sorted(packets, key=lambda packet: packet.pts * packet.time_base):
+            container.mux(packet)
+    return path
 
 
 def with_garbage(path: Path) -> None:
@@ -108,6 +141,11 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "header_only": (cut_off(0.01), "no video stream|Invalid data"),
     "half": (cut_off(0.5), "it ends after 17 of 61 frames"),
     "three_quarters": (cut_off(0.75), r"it ends after \d+ of 61 frames"),
+    "half_a_matroska": (half_a_matroska, r"it ends after [01]\.\d+ of 2\.033 s"),
+    "half_a_webm": (
+        half_a_webm_with_longer_sound,
+        r"ends after [01]\.\d+ of 2\.0\d* s",
+    ),
     "index_missing": (index_last_and_cut_off, "Invalid data"),
     "garbage": (with_garbage, "Invalid data"),
     "sound_only": (sound_only, "it holds no video stream"),
@@ -279,6 +317,36 @@ def test_unusual_files_are_read(name: str, tmp_path: Path) -> None:
         assert len(video.times) == len(frames)
         got = video.read(np.arange(len(frames)), FRAMING)
     assert len({picture.tobytes() for picture in got}) == len(frames)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_sound_of_another_length_leaves_a_video_whole(
+    seconds: float, tmp_path: Path
+) -> None:
+    (fact,) = scan_videos([write_with_sound(tmp_path / "v.webm", seconds)])
+    assert (fact.num_frames, fact.error) == (61, "")
+
+
+def hold_last(i: int, packet: Any) -> Any:
+    if i == 8:
+        packet.duration *= 90
+    return packet
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"change_packet": hold_last},
+        {"timestamps": [0, 1, 2, 60, 61, 62, 63, 64, 300]},
+        {"timestamps": range(300, 309)},
+    ],
+    ids=["long last frame", "uneven", "late start"],
+)
+def test_unusual_times_leave_a_video_whole(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.mkv", FRAMES[:9], options={"bf": "0"}, **settings)
+    assert scan_videos([path])[0].num_frames == 9
 
 
 def test_the_content_decides_not_the_extension(tmp_path: Path) -> None:
