@@ -1,20 +1,22 @@
 """`keras-nonlocal train`: the paper's training on a user's videos."""
 
 import argparse
-import json
-import math
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.cli.class_names import write_class_names
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.train_config import (
+    check_same_training,
+    print_config,
+    write_config,
+)
 from keras_nonlocal.cli.train_network import compiled_network
 from keras_nonlocal.cli.train_options import add_training_options, fixed_options
 from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
 
-_CONFIG_FILE = "config.json"
 _MODEL_FILE = "model.keras"
 _SCORES_FILE = "test_scores.jsonl"
 _BROKEN_VIDEO = re.compile("Cannot read the video .*")
@@ -54,19 +56,21 @@ def run(options: argparse.Namespace) -> int:
         "class_names": videos.training.class_names,
     }
     output = Path(options.output)
-    _check_same_training(output, config)
+    check_same_training(output, config)
     writes = is_chief(strategy)
-    if writes:
-        _write_config(output, config)
-        if not options.json:
-            _print_config(config)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision_policy(options.precision))
     try:
         keras.utils.set_random_seed(options.seed)
         with strategy.scope():
             model = compiled_network(options, videos, plan)
-        clips, history = _fit(model, options, videos, plan, writes)
+        clips, validation = _datasets(videos, options)
+        # Not before: wrong options that end it sooner can be corrected.
+        if writes:
+            write_config(output, config)
+            if not options.json:
+                print_config(config)
+        history = _fit(model, clips, validation, options, plan, writes)
         result = _finish(model, clips, options, videos, plan, writes)
     except NonFiniteLossError as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)
@@ -83,25 +87,30 @@ def run(options: argparse.Namespace) -> int:
     return 1 if result is not None and result.failures else 0
 
 
+def _datasets(videos: TrainingVideos, options: argparse.Namespace) -> tuple[Any, Any]:
+    """The clips for the training and, if there are any, for the validation."""
+    clips = _clips(videos, videos.training, options, shuffle=True)
+    if videos.validation is None:
+        return clips, None
+    return clips, _clips(videos, videos.validation, options, shuffle=False)
+
+
 def _fit(
     model: Any,
+    clips: Any,
+    validation: Any,
     options: argparse.Namespace,
-    videos: TrainingVideos,
     plan: TrainingPlan,
     writes: bool,
-) -> tuple[Any, dict[str, list[float]]]:
-    """Trains, and returns the training clips and the history."""
+) -> dict[str, list[float]]:
+    """Trains, and returns the history."""
     import keras
 
     from keras_nonlocal import training
 
     throughput = training.Throughput()
-    clips = _clips(videos, videos.training, options, shuffle=True)
     # What others take from the clips is no wait of the training.
     watched = throughput.watch(clips)
-    validation = None
-    if videos.validation is not None:
-        validation = _clips(videos, videos.validation, options, shuffle=False)
     callbacks: list[Any] = [throughput]
     if options.check_finite:
         callbacks.append(training.StopOnNonFiniteLoss(clips))
@@ -119,7 +128,7 @@ def _fit(
         callbacks=callbacks,
         verbose=_verbose(options, writes),
     )
-    return clips, history.history
+    return dict(history.history)
 
 
 def _clips(
@@ -220,60 +229,6 @@ def _verbose(options: argparse.Namespace, writes: bool) -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def _check_same_training(output: Path, config: Mapping[str, Any]) -> None:
-    """Refuses to go on with a training of other options or other videos."""
-    path = output / _CONFIG_FILE
-    if not path.exists():
-        return
-    saved = _read_config(path)
-    current = json.loads(json.dumps(config))
-    for section in ("options", "plan", "videos"):
-        for name, value in current[section].items():
-            before = saved[section].get(name)
-            if before != value:
-                what = f"the hash of the {name} videos" if section == "videos" else name
-                raise ValueError(
-                    "`--output` must be new, or hold a training with the same options "
-                    f"and videos. Received: output={str(output)!r}, where {what} is "
-                    f"{before!r} instead of {value!r}"
-                )
-
-
-def _read_config(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        return {name: dict(saved[name]) for name in ("options", "plan", "videos")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"`--output` must be new, or hold a training. Received: "
-            f"output={str(path.parent)!r}, whose {path.name} is of something else"
-        ) from error
-
-
-def _write_config(output: Path, config: Mapping[str, Any]) -> None:
-    import keras
-
-    import keras_nonlocal
-    from keras_nonlocal.training.atomic_files import replacing
-
-    versions = {
-        "keras_nonlocal": keras_nonlocal.__version__,
-        "keras": keras.__version__,
-        "backend": keras.backend.backend(),
-    }
-    output.mkdir(parents=True, exist_ok=True)
-    write_class_names(output, config["class_names"])
-    with replacing(output / _CONFIG_FILE) as unfinished:
-        unfinished.write_text(json.dumps({**config, "versions": versions}, indent=2))
-
-
-def _print_config(config: Mapping[str, Any]) -> None:
-    for section in ("options", "plan"):
-        for name, value in config[section].items():
-            print(f"{name}: {value}")
-    print(flush=True)
-
-
 def _print_end(
     options: argparse.Namespace,
     config: Mapping[str, Any],
@@ -282,21 +237,9 @@ def _print_end(
 ) -> None:
     test = None if result is None else result.to_dict()
     if options.json:
-        printed = _as_json({**config, "history": history, "test": test})
-        print(json.dumps(printed, indent=2, allow_nan=False))
+        print_json({**config, "history": history, "test": test})
         return
     if result is not None:
         print(f"\nWhole videos: {options.num_clips} clips, {options.num_crops} crops")
         print(result)
     print(f"\nwritten to {Path(options.output) / _MODEL_FILE}")
-
-
-def _as_json(value: Any) -> Any:
-    """`None` for the numbers that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _as_json(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

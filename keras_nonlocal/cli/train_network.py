@@ -9,15 +9,49 @@ from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
 def compiled_network(
     options: argparse.Namespace, videos: TrainingVideos, plan: TrainingPlan
 ) -> Any:
+    """Builds it, with its weights, and compiles it.
+
+    Raises:
+        ValueError: If an option has a value it cannot have, or the weights cannot be
+            downloaded.
+    """
+    from keras_nonlocal.training import freeze_stages
+    from keras_nonlocal.weights import DownloadError
+
+    try:
+        model = _network(options, videos)
+    except Exception as error:
+        # Keras downloads the weights of ImageNet, and raises bare `Exception`s.
+        if not isinstance(error, DownloadError) and type(error) is not Exception:
+            raise
+        raise ValueError(
+            "The weights could not be downloaded, choose `--weights none` or a local "
+            f"file: {str(error).rstrip('.')}. Received: weights={options.weights!r}"
+        ) from error
+    freeze_stages(model, options.freeze)
+    model.compile(
+        _optimizer(options, plan),
+        loss=(
+            "binary_crossentropy"
+            if videos.is_multi_label
+            else "sparse_categorical_crossentropy"
+        ),
+        metrics=_metrics(videos),
+        jit_compile={"auto": "auto", "on": True, "off": False}[options.jit],
+    )
+    return model
+
+
+def _network(options: argparse.Namespace, videos: TrainingVideos) -> Any:
     from keras_nonlocal.models import NLResNet
-    from keras_nonlocal.training import freeze_stages, gradient_l2
+    from keras_nonlocal.training import gradient_l2
 
     modes = (
         {}
         if options.nonlocal_mode is None
         else {"nonlocal_mode": options.nonlocal_mode}
     )
-    model = NLResNet(
+    return NLResNet(
         options.depth,
         options.variant,
         weights=None if options.weights == "none" else options.weights,
@@ -33,18 +67,6 @@ def compiled_network(
         include_preprocessing=True,
         **modes,
     )
-    freeze_stages(model, options.freeze)
-    model.compile(
-        _optimizer(options, plan),
-        loss=(
-            "binary_crossentropy"
-            if videos.is_multi_label
-            else "sparse_categorical_crossentropy"
-        ),
-        metrics=_metrics(videos),
-        jit_compile={"auto": "auto", "on": True, "off": False}[options.jit],
-    )
-    return model
 
 
 def _optimizer(options: argparse.Namespace, plan: TrainingPlan) -> Any:

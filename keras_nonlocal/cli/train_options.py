@@ -17,6 +17,7 @@ _CHANGEABLE = {
     "jit",
     "num_clips",
     "num_crops",
+    "on_error",
     "output",
     "precise_statistics",
     "run",

@@ -36,6 +36,12 @@ class TrainingVideos:
             for part, path in parts.items()
             if path
         }
+        for part, videos in lists.items():
+            if not videos.paths:
+                raise ValueError(
+                    f"The videos for {part} must be at least one. "
+                    f"Received: none in {parts[part]!r}"
+                )
         training = lists["training"]
         validation = lists.get("validation")
         classes = _classes(training)
@@ -45,8 +51,9 @@ class TrainingVideos:
                     "Either `--validation` or `--validation-split` can be given. "
                     f"Received: validation_split={options.validation_split}"
                 )
-            shuffled = training.shuffle(options.seed)
-            training, validation = shuffled.split(options.validation_split)
+            training, validation = _split(
+                training.shuffle(options.seed), options.validation_split
+            )
         for part, videos in lists.items():
             if videos.class_names != training.class_names:
                 raise ValueError(
@@ -69,6 +76,21 @@ class TrainingVideos:
             "training": _fingerprint(self.training),
             "validation": None if validation is None else _fingerprint(validation),
         }
+
+
+def _split(videos: "VideoList", share: float) -> "tuple[VideoList, VideoList]":
+    if not 0 < share < 1:
+        raise ValueError(
+            "`--validation-split` must be a share between 0 and 1. "
+            f"Received: validation_split={share}"
+        )
+    training, validation = videos.split(share)
+    if not training.paths or not validation.paths:
+        raise ValueError(
+            "`--validation-split` must leave videos for the training and for the "
+            f"validation. Received: validation_split={share} of {len(videos.paths)}"
+        )
+    return training, validation
 
 
 def _fingerprint(videos: "VideoList") -> str:
@@ -134,14 +156,22 @@ class TrainingPlan:
         steps = -(-num_videos // options.batch_size)
         epochs = options.epochs
         if epochs is None:
-            epochs = max(1, round(options.updates * accumulated / steps))
+            epochs = round(options.updates * accumulated / steps)
+            epochs = max(epochs, -(-accumulated // steps))
         _check_positive("epochs", epochs)
+        updates = epochs * steps // accumulated
+        if not updates:
+            raise ValueError(
+                "`--gradient-accumulation` must be at most the number of batches of "
+                f"the training, {epochs * steps}. "
+                f"Received: gradient_accumulation={accumulated}"
+            )
         return cls(
             num_videos,
             data.classes,
             steps,
             epochs,
-            epochs * steps // accumulated,
+            updates,
             scaled_learning_rate(
                 options.batch_size * accumulated, options.learning_rate
             ),
