@@ -56,8 +56,7 @@ def test_predict(folder, capsys):
 
 def test_predict_tells_of_broken_videos(folder, capsys):
     (folder / "broken.mp4").write_bytes(b"no video")
-    (folder / "empty.mp4").write_bytes(b"")
-    paths = ["broken.mp4", "empty.mp4", "videos/a/x.mp4"]
+    paths = ["broken.mp4", "missing.mp4", "videos/a/x.mp4"]
     command = ["predict", "model.keras", *paths, *VIEWS]
     assert main(command) == 1
     captured = capsys.readouterr()
