@@ -47,13 +47,21 @@ def read_kinetics_csv(
     """
     check_choice("folders", folders, ("label", "label_with_underscores", None))
     columns = ["youtube_id", "time_start", "time_end"]
-    rows = [*_rows(file, columns if folders is None else ["label", *columns])]
-    paths = tuple(os.path.join(root, _kinetics_path(row, folders)) for row in rows)
+    if folders is not None:
+        columns = ["label", *columns]
+    paths, rows = [], []
+    for number, row in _rows(file, columns, optional="label"):
+        try:
+            paths.append(os.path.join(root, _kinetics_path(row, folders)))
+        except (ValueError, OverflowError):
+            expected = "a row whose times are numbers of seconds"
+            raise bad_line(file, number, _text(row), expected) from None
+        rows.append(row)
     if not rows or "label" not in rows[0]:
-        return VideoList(paths, None, _class_names(class_names, ()) or None)
+        return VideoList(tuple(paths), None, _class_names(class_names, ()) or None)
     labels = [row["label"] for row in rows]
     names = _class_names(class_names, labels)
-    return VideoList(paths, _indices(file, names, labels), names)
+    return VideoList(tuple(paths), _indices(file, names, labels), names)
 
 
 def _kinetics_path(row: dict[str, Any], folders: str | None) -> str:
@@ -82,9 +90,11 @@ def read_ucf101_split(
         recognition.
     """
     numbers: dict[str, str] = {}
-    for _, line in numbered_lines(class_index_file):
-        number, name = line.split(maxsplit=1)
-        numbers[name] = number
+    for place, line in numbered_lines(class_index_file):
+        number, *name = line.split(maxsplit=1)
+        if not number.isdecimal() or not name:
+            raise bad_line(class_index_file, place, line, "a number and a class")
+        numbers[name[0]] = number
     names = tuple(sorted(numbers, key=lambda name: int(numbers[name])))
     videos = [line.split()[0] for _, line in numbered_lines(file)]
     return VideoList(
@@ -193,19 +203,31 @@ def read_charades_csv(
     paths: list[str] = []
     labels: list[tuple[int, ...]] = []
     segments: list[tuple[float, float] | None] = []
-    for row in _rows(file, ("id", "actions")):
+    expected = "a row whose actions are like `c092 11.90 21.20;c147 0.00 12.60`"
+    for number, row in _rows(file, ("id", "actions")):
         path = os.path.join(root, f"{row['id']}.mp4")
-        actions = [action.split() for action in row["actions"].split(";") if action]
+        try:
+            actions = [*map(_action, filter(None, row["actions"].split(";")))]
+        except ValueError:
+            raise bad_line(file, number, _text(row), expected) from None
         if by_action:
-            for name, begin, end in actions:
+            for label, segment in actions:
                 paths.append(path)
-                labels.append((int(name[1:]),))
-                segments.append((float(begin), float(end)))
+                labels.append((label,))
+                segments.append(segment)
         else:
             paths.append(path)
-            labels.append(tuple(sorted({int(action[0][1:]) for action in actions})))
+            labels.append(tuple(sorted({label for label, _ in actions})))
             segments.append(None)
     return VideoList(tuple(paths), tuple(labels), names, tuple(segments))
+
+
+def _action(text: str) -> tuple[int, tuple[float, float]]:
+    """Returns the class and the segment of an action of Charades."""
+    name, begin, end = text.split()
+    if not name.startswith("c") or not name[1:].isdecimal():
+        raise ValueError(name)
+    return int(name[1:]), (float(begin), float(end))
 
 
 def _json(file: FilePath) -> Any:
@@ -213,7 +235,10 @@ def _json(file: FilePath) -> Any:
         return json.load(text)
 
 
-def _rows(file: FilePath, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(
+    file: FilePath, columns: Sequence[str], optional: str = ""
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the rows that have the columns, with the numbers of their last lines."""
     with files.open_text(file) as lines:
         reader = csv.DictReader(lines)
         missing = {*columns} - {*(reader.fieldnames or ())}
@@ -222,7 +247,16 @@ def _rows(file: FilePath, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
                 f"{os.fspath(file)!r} must have the columns {[*columns]}. "
                 f"Received: the columns {reader.fieldnames}"
             )
-        yield from reader
+        for row in reader:
+            # Of shorter rows, the last columns are `None`.
+            if None in [row.get(column, "") for column in (*columns, optional)]:
+                expected = f"a row with the columns {[*columns]}"
+                raise bad_line(file, reader.line_num, _text(row), expected)
+            yield reader.line_num, row
+
+
+def _text(row: dict[str, Any]) -> str:
+    return ",".join(value for value in row.values() if isinstance(value, str))
 
 
 def _class_names(given: Sequence[str] | None, found: Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Where the videos are and which labels they have."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -33,7 +33,7 @@ class VideoList:
     """Paths of videos and what is known of each.
 
     Args:
-        paths: Paths of the files.
+        paths: Paths of the files; strings or path objects, kept as strings.
         labels: One per path: a class index, or a tuple of class indices where a video
             may belong to several classes or none. `None`: no labels.
         class_names: Names of the classes, or `None` if they are not known.
@@ -47,6 +47,13 @@ class VideoList:
     segments: tuple[tuple[float, float] | None, ...] | None = None
 
     def __post_init__(self) -> None:
+        self._set("paths", (os.fspath(path) for path in self.paths))
+        if self.labels is not None:
+            self._set("labels", map(_plain_label, self.labels))
+        if self.class_names is not None:
+            self._set("class_names", self.class_names)
+        if self.segments is not None:
+            self._set("segments", map(_plain_segment, self.segments))
         for name in ("labels", "segments"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.paths):
@@ -54,6 +61,10 @@ class VideoList:
                     f"`{name}` must have one entry for each of the "
                     f"{len(self.paths)} paths. Received: {len(values)} {name}"
                 )
+
+    def _set(self, name: str, values: Iterable[Any]) -> None:
+        # The way for a frozen dataclass.
+        object.__setattr__(self, name, tuple(values))
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Returns the videos at `indices`, in that order."""
@@ -85,6 +96,18 @@ class VideoList:
             self.select(range(num_training)),
             self.select(range(num_training, total)),
         )
+
+
+def _plain_label(label: Any) -> Any:
+    if isinstance(label, np.ndarray):
+        label = label.tolist()
+    if isinstance(label, Iterable) and not isinstance(label, str):
+        return tuple(int(index) for index in label)
+    return int(label) if is_integer(label) else label
+
+
+def _plain_segment(segment: Any) -> tuple[float, ...] | None:
+    return None if segment is None else tuple(float(time) for time in segment)
 
 
 def list_directory(

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,6 +207,70 @@ def test_charades(tmp_path: Path) -> None:
     assert actions.paths == ("/c/AB.mp4", "/c/AB.mp4")
     assert actions.labels == ((92,), (3,))
     assert actions.segments == ((11.9, 21.2), (0.0, 1.5))
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["AB", 'AB,"x 0.0 1.0"', "AB,c 0.0 1.0", "AB,c001 0.0", "AB,c001 zero 1.0"],
+)
+@pytest.mark.parametrize("by_action", [True, False])
+def test_bad_rows_of_charades_are_named(
+    row: str, by_action: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text(f'id,actions\nCD,"c092 11.90 21.20"\n{row}\n')
+    received = row.replace('"', "")
+    with pytest.raises(ValueError, match="a row w") as raised:
+        read_charades_csv(file, "/c", by_action=by_action)
+    assert str(raised.value).startswith(f"Line 3 of {str(file)!r} must be a row w")
+    assert str(raised.value).endswith(f". Received: {received!r}")
+
+
+@pytest.mark.parametrize("row", ["a,0aX,foo,10", "a,0aX,0,inf", "a,0aX,0", "a,0aX,,10"])
+@pytest.mark.parametrize("folders", ["label", None])
+def test_bad_rows_of_kinetics_are_named(row: str, folders: Any, tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text(f"label,youtube_id,time_start,time_end\na,0aY,0,10\n{row}\n")
+    message = rf"^Line 3 of '.*train\.csv' must be a row .* Received: '{row}'$"
+    with pytest.raises(ValueError, match=message):
+        read_kinetics_csv(file, "/k", folders=folders)
+    file.write_text("youtube_id,time_start,time_end,label\n0aY,0,10\n")
+    with pytest.raises(ValueError, match=r"Line 2 of .*Received: '0aY,0,10'$"):
+        read_kinetics_csv(file, "/k", folders=None)
+
+
+@pytest.mark.parametrize("line", ["Archery", "one Archery", "1 "])
+def test_bad_classes_of_ucf101_are_named(line: str, tmp_path: Path) -> None:
+    index = tmp_path / "classInd.txt"
+    index.write_text(f"\n{line}\n")
+    (tmp_path / "train.txt").write_text("Archery/v_2.avi 1\n")
+    with pytest.raises(ValueError, match=r"Line 2 of .*classInd.* a number and a cl"):
+        read_ucf101_split(tmp_path / "train.txt", "/u", index)
+
+
+def test_lists_hold_plain_values(tmp_path: Path) -> None:
+    segments = [np.array([0, 1], np.float32), None, [2, 3]]
+    videos = VideoList(
+        [tmp_path / "a.mp4", Path("b.mp4"), "c.mp4"],  # type: ignore[arg-type]
+        [np.int64(3), [np.int32(1), 2], np.array([4, 5])],  # type: ignore[arg-type]
+        ["a", "b"],  # type: ignore[arg-type]
+        segments,  # type: ignore[arg-type]
+    )
+    expected = VideoList(
+        (str(tmp_path / "a.mp4"), "b.mp4", "c.mp4"),
+        (3, (1, 2), (4, 5)),
+        ("a", "b"),
+        ((0.0, 1.0), None, (2.0, 3.0)),
+    )
+    assert videos == expected
+    assert hash(videos) == hash(expected)
+    fields = [videos.paths, videos.labels, videos.class_names, videos.segments]
+    assert json.loads(json.dumps(fields)) == [
+        [str(tmp_path / "a.mp4"), "b.mp4", "c.mp4"],
+        [3, [1, 2], [4, 5]],
+        ["a", "b"],
+        [[0.0, 1.0], None, [2.0, 3.0]],
+    ]
 
 
 def test_clips_come_from_the_segment_with_all_labels(tmp_path: Path) -> None:
