@@ -69,6 +69,27 @@ def is_directory(path: str) -> bool:
     return os.path.isdir(path)
 
 
+def state(path: str) -> tuple[int, int] | None:
+    """Returns the size of a file in bytes and its time of modification in ns.
+
+    Both change if another file takes its place. `None`: there is no such file, or it is
+    a directory.
+    """
+    if is_remote(path):
+        tf = import_tensorflow()
+        try:
+            facts = tf.io.gfile.stat(path)
+        except tf.errors.OpError:
+            return None
+        return None if facts.is_directory else (facts.length, facts.mtime_nsec)
+    try:
+        local = os.stat(path)
+    except OSError:
+        return None
+    is_file = stat.S_ISREG(local.st_mode)
+    return (local.st_size, local.st_mtime_ns) if is_file else None
+
+
 def make_directory(path: str) -> None:
     """Makes a directory and those it lies in, unless it is there."""
     if is_remote(path):

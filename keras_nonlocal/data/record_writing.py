@@ -20,7 +20,12 @@ from keras_nonlocal.data.decoding import PyAVReader
 from keras_nonlocal.data.failures import FailurePolicy, OnError
 from keras_nonlocal.data.frames import PicturesReader
 from keras_nonlocal.data.jpeg_encoding import WORST_QUALITY, encoded_frames
-from keras_nonlocal.data.readers import OpenVideo, VideoError, VideoReader
+from keras_nonlocal.data.readers import (
+    OpenVideo,
+    TimelineChangedError,
+    VideoError,
+    VideoReader,
+)
 from keras_nonlocal.data.records import Origin, RecordReader, write_record_file
 from keras_nonlocal.data.sources import VideoList
 from keras_nonlocal.data.streams import video_stream
@@ -46,7 +51,8 @@ def write_video_records(
     """Writes every video as a TFRecord file of its frames as JPEGs.
 
     Read them with `open_video=keras_nonlocal.data.RecordReader`. Files that are there
-    already stay as they are: an interrupted call is repeated to go on.
+    already stay as they are: an interrupted call is repeated to go on. Those of video
+    files that changed their size or time of modification since are written again.
 
     JPEG loses a little. At the default quality, pixels of detailed pictures differ from
     those of the video by 3 of 255 levels in the mean, smooth ones by less; at
@@ -232,19 +238,25 @@ class _Writer:
 
     def _write(self, index: int, job: _Job) -> bool:
         source, open_video = job
-        origin = Origin(source, self._short_side, self._quality)
+        origin = Origin(source, self._short_side, self._quality, files.state(source))
         target = self.path(index)
         if self._is_there(target, origin):
             return True
         try:
             with open_video() as video:
-                pictures = [*encoded_frames(video, self._short_side, self._quality)]
+                try:
+                    pictures = self._pictures(video)
+                except TimelineChangedError:
+                    pictures = self._pictures(video)
                 times = video.times
         except VideoError as error:
-            self._failures.handle(error)
+            self._failures.handle(error, index)
             return False
         write_record_file(target, times, pictures, origin)
         return True
+
+    def _pictures(self, video: VideoReader) -> list[bytes]:
+        return [*encoded_frames(video, self._short_side, self._quality)]
 
     def _is_there(self, target: str, origin: Origin) -> bool:
         if not files.exists(target):
@@ -259,7 +271,7 @@ class _Writer:
                 f"`directory` must hold no records but those of the same videos, for "
                 f"this is to be {origin}. Received: {target!r}, which is {found}"
             )
-        return True
+        return not found.is_outdated(origin)
 
 
 def _in_parallel(

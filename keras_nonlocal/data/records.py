@@ -2,14 +2,14 @@
 
 A file holds one video: the first record is a `tf.train.Example` with the time of each
 picture in `microseconds`, its length in bytes (`lengths`) and its CRC-32 (`checksums`),
-and where the pictures come from (`source`, `short_side`, `quality`); each picture is a
-further record.
+and where the pictures come from (`source`, `short_side`, `quality`, and of a file its
+size and time of modification as `source_state`); each picture is a further record.
 """
 
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,18 @@ class Origin:
         source: Name of the video.
         short_side: Length of the shorter side to which it was shrunk, in pixels.
         quality: Quantiser of the JPEG encoder.
+        state: Size in bytes and time of modification in ns of the video; `None`: not
+            known.
     """
 
     source: str
     short_side: int
     quality: int
+    state: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
+
+    def is_outdated(self, now: "Origin") -> bool:
+        """Whether the video became another one since."""
+        return None not in (self.state, now.state) and self.state != now.state
 
 
 def write_record_file(
@@ -59,6 +66,7 @@ def write_record_file(
     features["source"].bytes_list.value.append(os.fsencode(origin.source))
     features["short_side"].int64_list.value.append(origin.short_side)
     features["quality"].int64_list.value.append(origin.quality)
+    features["source_state"].int64_list.value.extend(origin.state or ())
     unfinished = path + ".unfinished"
     with tf.io.TFRecordWriter(unfinished) as writer:
         writer.write(index.SerializeToString())
@@ -105,7 +113,9 @@ class RecordReader(PictureReader):
         (source,) = self._features["source"].bytes_list.value
         (short_side,) = self._features["short_side"].int64_list.value
         (quality,) = self._features["quality"].int64_list.value
-        return Origin(os.fsdecode(source), short_side, quality)
+        # Not in records of former versions, nor of what is no file.
+        state = tuple(self._features["source_state"].int64_list.value)
+        return Origin(os.fsdecode(source), short_side, quality, state or None)
 
     def _read_index(self) -> None:
         tf = import_tensorflow()

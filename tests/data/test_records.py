@@ -1,4 +1,6 @@
 import logging
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from keras_nonlocal.data import (
     video_dataset_from_list,
     write_video_records,
 )
+from keras_nonlocal.data.readers import TimelineChangedError
+from keras_nonlocal.data.records import write_record_file
 from tests.data.videos import moving_pictures, write_video
 
 tf = pytest.importorskip("tensorflow")
@@ -98,6 +102,65 @@ def test_files_of_other_videos_are_not_taken_for_these(
         write(videos, tmp_path, short_side=32)
     with pytest.raises(ValueError, match=r"quality=9.*quality=2"):
         write(videos, tmp_path, quality=9)
+
+
+def test_a_video_that_was_replaced_is_written_again(
+    videos: VideoList, tmp_path: Path
+) -> None:
+    written = write(videos, tmp_path)
+    before = [Path(path).stat().st_mtime_ns for path in written.paths]
+    write_video(videos.paths[1], moving_pictures(12, 64, 80, 9))
+    assert write(videos, tmp_path) == written
+    after = [Path(path).stat().st_mtime_ns for path in written.paths]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+    with RecordReader(written.paths[1]) as record:
+        assert len(record.times) == 12
+    # Of the same size, at another time.
+    os.utime(videos.paths[2], ns=(0, 0))
+    write(videos, tmp_path)
+    assert Path(written.paths[2]).stat().st_mtime_ns != before[2]
+
+
+def test_records_of_videos_whose_state_is_not_known_stay(
+    videos: VideoList, tmp_path: Path
+) -> None:
+    """As former versions wrote them, and where the videos were deleted since."""
+    (path,) = write(videos.select([0]), tmp_path).paths
+    with RecordReader(path) as record:
+        origin, times = record.origin, record.times
+        assert origin.state is not None
+    pictures = [picture.numpy() for picture in tf.data.TFRecordDataset(path)][1:]
+    write_record_file(path, times, pictures, replace(origin, state=None))
+    content = Path(path).read_bytes()
+    write(videos.select([0]), tmp_path)
+    assert Path(path).read_bytes() == content
+    write_record_file(path, times, pictures, origin)
+    content = Path(path).read_bytes()
+    Path(videos.paths[0]).unlink()
+    write(videos.select([0]), tmp_path)
+    assert Path(path).read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["v.ts", "v.mkv"])
+def test_streams_that_start_between_key_frames_are_written(
+    name: str, tmp_path: Path
+) -> None:
+    path = write_video(
+        tmp_path / name,
+        moving_pictures(60, 64, 80),
+        gop=20,
+        options={"bf": "0"},
+        change_packet=lambda i, packet: packet if i >= 7 else None,
+    )
+    with PyAVReader(path) as video:
+        announced = len(video.times)
+        with pytest.raises(TimelineChangedError):
+            video.read(np.arange(announced), Framing(64, None))
+        times = video.times
+    assert len(times) < announced
+    with RecordReader(*write(VideoList((path,)), tmp_path).paths) as record:
+        np.testing.assert_allclose(record.times, times, atol=1e-6)
+        assert record.read(np.arange(len(times)), Framing(64, None)).std() > 10
 
 
 def test_small_pictures_are_not_enlarged(videos: VideoList, tmp_path: Path) -> None:
