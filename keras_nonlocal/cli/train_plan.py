@@ -14,6 +14,14 @@ from keras_nonlocal.cli.video_lists import read_videos
 if TYPE_CHECKING:
     from keras_nonlocal.data import VideoList
 
+_POSITIVE = (
+    "batch_size",
+    "gradient_accumulation",
+    "num_clips",
+    "save_every",
+    "updates",
+)
+
 
 @dataclass(frozen=True)
 class TrainingVideos:
@@ -149,7 +157,7 @@ class TrainingPlan:
     def of(cls, options: argparse.Namespace, data: TrainingVideos) -> "TrainingPlan":
         from keras_nonlocal.training import scaled_learning_rate
 
-        for name in ("batch_size", "gradient_accumulation", "updates"):
+        for name in _POSITIVE:
             _check_positive(name, getattr(options, name))
         accumulated = options.gradient_accumulation
         num_videos = len(data.training.paths)

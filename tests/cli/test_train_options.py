@@ -25,6 +25,8 @@ pytestmark = pytest.mark.skipif(
     [
         ({"batch_size": 0}, "`--batch-size` must be positive. Received: batch_size=0"),
         ({"epochs": 0}, "`--epochs` must be positive"),
+        ({"save_every": 0}, "`--save-every` must be positive. Received: save_every=0"),
+        ({"num_clips": 0}, "`--num-clips` must be positive. Received: num_clips=0"),
         (
             {"gradient_accumulation": 100, "epochs": 1},
             "batches of the training, 3. Received: gradient_accumulation=100",
