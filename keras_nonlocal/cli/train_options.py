@@ -79,17 +79,44 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
 
 def _add_network_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("network")
-    group.add_argument("--depth", type=int, choices=tuple(DEPTHS), default=50)
-    group.add_argument("--variant", choices=VIDEO_VARIANTS, default="i3d")
+    group.add_argument(
+        "--depth",
+        type=int,
+        choices=tuple(DEPTHS),
+        default=50,
+        help="layers (default: %(default)s)",
+    )
+    group.add_argument(
+        "--variant",
+        choices=VIDEO_VARIANTS,
+        default="i3d",
+        help="(default: %(default)s)",
+    )
     group.add_argument(
         "--weights",
         default="imagenet",
         help="imagenet, none, kinetics400, a checkpoint that `info` lists, or a file "
         "(default: %(default)s)",
     )
-    group.add_argument("--nonlocal-blocks", type=int, default=5, metavar="NUMBER")
-    group.add_argument("--nonlocal-mode", metavar="MODE", help="such as dot_product")
-    group.add_argument("--width", type=int, default=64, metavar="CHANNELS")
+    group.add_argument(
+        "--nonlocal-blocks",
+        type=int,
+        default=5,
+        metavar="NUMBER",
+        help="0, 1, 5 or 10 (default: %(default)s)",
+    )
+    group.add_argument(
+        "--nonlocal-mode",
+        metavar="MODE",
+        help="such as dot_product (default: embedded_gaussian)",
+    )
+    group.add_argument(
+        "--width",
+        type=int,
+        default=64,
+        metavar="CHANNELS",
+        help="of the first convolution (default: %(default)s)",
+    )
     group.add_argument(
         "--stem-temporal-strides",
         type=int,
@@ -98,11 +125,18 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
         metavar="STRIDE",
         help="2 2 in the paper's layout of 32 frames (default: 1 1)",
     )
-    group.add_argument("--dropout-rate", type=float, default=0.5, metavar="SHARE")
+    group.add_argument(
+        "--dropout-rate",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="before the classifier (default: %(default)s)",
+    )
     group.add_argument(
         "--normalization",
         choices=("batch", "frozen_batch", "synchronized_batch"),
         default="batch",
+        help="(default: %(default)s)",
     )
     group.add_argument(
         "--freeze", nargs="+", choices=_STAGES, default=[], help="stages, for good"
@@ -111,9 +145,27 @@ def _add_network_options(command: argparse.ArgumentParser) -> None:
 
 def _add_clip_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("clips")
-    group.add_argument("--num-frames", type=int, default=8, metavar="FRAMES")
-    group.add_argument("--frame-stride", type=int, default=8, metavar="FRAMES")
-    group.add_argument("--crop-size", type=int, default=224, metavar="PIXELS")
+    group.add_argument(
+        "--num-frames",
+        type=int,
+        default=8,
+        metavar="FRAMES",
+        help="per clip (default: %(default)s)",
+    )
+    group.add_argument(
+        "--frame-stride",
+        type=int,
+        default=8,
+        metavar="FRAMES",
+        help="between two frames of a clip (default: %(default)s)",
+    )
+    group.add_argument(
+        "--crop-size",
+        type=int,
+        default=224,
+        metavar="PIXELS",
+        help="side of the square (default: %(default)s)",
+    )
     group.add_argument(
         "--short-side",
         type=int,
@@ -154,7 +206,12 @@ def _add_recipe_options(command: argparse.ArgumentParser) -> None:
         help="for 64 clips per update; scaled linearly with their number "
         "(default: %(default)s)",
     )
-    group.add_argument("--schedule", choices=("steps", "cosine"), default="steps")
+    group.add_argument(
+        "--schedule",
+        choices=("steps", "cosine"),
+        default="steps",
+        help="(default: %(default)s)",
+    )
     group.add_argument(
         "--decay-at",
         type=float,
@@ -181,7 +238,9 @@ def _add_recipe_options(command: argparse.ArgumentParser) -> None:
         help="length of the training, rounded to epochs (default: %(default)s)",
     )
     length.add_argument("--epochs", type=int, metavar="NUMBER", help="instead")
-    group.add_argument("--momentum", type=float, default=0.9)
+    group.add_argument(
+        "--momentum", type=float, default=0.9, help="of Nesterov (default: %(default)s)"
+    )
     group.add_argument(
         "--weight-decay",
         type=float,
@@ -195,8 +254,19 @@ def _add_recipe_options(command: argparse.ArgumentParser) -> None:
         metavar="BATCHES",
         help="for batch normalisation after the training (default: %(default)s)",
     )
-    group.add_argument("--num-clips", type=int, default=10, help="in the test")
-    group.add_argument("--num-crops", type=int, choices=(1, 3), default=3)
+    group.add_argument(
+        "--num-clips",
+        type=int,
+        default=10,
+        help="per video, in the test (default: %(default)s)",
+    )
+    group.add_argument(
+        "--num-crops",
+        type=int,
+        choices=(1, 3),
+        default=3,
+        help="per clip, in the test (default: %(default)s)",
+    )
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:
@@ -220,9 +290,17 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
         help="XLA; auto: on GPUs (default: %(default)s)",
     )
     group.add_argument(
-        "--precision", choices=("float32", "bfloat16", "float16"), default="float32"
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="(default: %(default)s)",
     )
-    group.add_argument("--seed", type=int, default=1)
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="of weights, order and clips (default: %(default)s)",
+    )
     group.add_argument(
         "--save-every",
         type=int,
