@@ -156,9 +156,9 @@ def video_dataset_from_directory(
         `file_paths`, `failures.reasons` (the videos left out) and, to go on with an
         interrupted run, `resume(epoch, batch)`: it returns a dataset of what is
         left of that epoch, and the dataset itself goes on with the epoch after it
-        (for `batch=0` with that epoch). It also counts the videos that `on_error`
-        leaves out: after `n` of those, up to `n` videos from before that batch come
-        a second time.
+        (for `batch=0` with that epoch). Videos that `on_error` has left out are
+        not counted; of those that another process left out, nothing is known, so that
+        as many videos from before that batch may come a second time.
 
     Raises:
         ValueError: If an argument or the directory does not fit, in one sentence.

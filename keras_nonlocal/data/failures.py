@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from keras_nonlocal.data.arguments import check_positive_integer
+from keras_nonlocal.data.arguments import check_count
 from keras_nonlocal.data.files import printable
 from keras_nonlocal.data.readers import VideoError
 
@@ -35,7 +35,7 @@ class FailurePolicy:
                 '`on_error` must be "raise", "skip" or a function of a VideoError. '
                 f"Received: on_error={on_error!r}"
             )
-        check_positive_integer("max_errors", max_errors)
+        check_count("max_errors", max_errors)
         self._on_error = on_error
         self._max_errors = max_errors
         self._reasons: dict[_Element, str] = {}

@@ -132,7 +132,7 @@ def evaluate_videos(
         for index, scores in scored_videos(model, loader, todo, batch_size, pixels):
             if isinstance(scores, VideoError):
                 _write(results, loader, index, error=scores.reason)
-                failures.handle(scores)
+                failures.handle(scores, index)
             else:
                 rows[index] = reduce_views(scores, reduction, model)
                 _write(results, loader, index, scores=rows[index])

@@ -24,7 +24,8 @@ class VideoEvaluation:
         labels: A class index for each, or a tuple of class indices.
         scores: `(num_videos, classes)`.
         class_names: Names of the classes.
-        failures: Videos that could not be read, each with the reason.
+        failures: Videos that could not be read, each with the reason; segments by
+            their path and seconds.
     """
 
     paths: tuple[str, ...]

@@ -132,7 +132,7 @@ def predict_video(
         pixel_preprocessing(model, preprocessing),
     ):
         if isinstance(scores, VideoError):
-            failures.handle(scores)
+            failures.handle(scores, index)
         else:
             rows[index] = reduce_views(scores, reduction, model)
         bar.add(1)

@@ -28,8 +28,9 @@ class ParityReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every difference is within the tolerance."""
-        return max((self.logits, *self.stages.values())) <= self.tolerance
+        """Whether every difference is within the tolerance; NaN is not."""
+        differences = (self.logits, *self.stages.values())
+        return all(value <= self.tolerance for value in differences)
 
     def __str__(self) -> str:
         lines = [f"{name:<8} {value:.2e}" for name, value in self.stages.items()]

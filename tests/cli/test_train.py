@@ -153,6 +153,7 @@ def test_other_videos_are_another_training(videos, tmp_path, capsys):
     assert "the hash of the training videos is " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_broken_video_is_one_line(videos, tmp_path, capsys):
     whole = next((videos / "train").rglob("*.mp4")).read_bytes()
     (tmp_path / "broken.mp4").write_bytes(whole[: len(whole) // 2])

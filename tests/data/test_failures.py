@@ -179,5 +179,5 @@ def test_workers_in_step_leave_nothing_out(directory: Path) -> None:
 def test_bad_values(directory: Path) -> None:
     with pytest.raises(ValueError, match="Received: on_error='ignore'"):
         load(directory, on_error="ignore")
-    with pytest.raises(ValueError, match="Received: max_errors=0"):
-        load(directory, max_errors=0)
+    with pytest.raises(ValueError, match="Received: max_errors=-1"):
+        load(directory, max_errors=-1)

@@ -8,7 +8,7 @@ import pytest
 
 from keras_nonlocal import NLResNet
 from keras_nonlocal.architectures import network_spec
-from keras_nonlocal.weights import load_checkpoint, parity_report
+from keras_nonlocal.weights import ParityReport, load_checkpoint, parity_report
 from tests.weights.released_names import randomize
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
@@ -140,3 +140,9 @@ def test_report_checks_its_arguments(small_network):
         parity_report(model, clips, logits)
     with pytest.raises(ValueError, match=r"mean_s1 … mean_s5.*'mean_s7'"):
         parity_report(model, clips, logits[:, :3], {"mean_s7": logits})
+
+
+def test_nan_is_not_within_the_tolerance():
+    assert ParityReport(1e-6, {"mean_s1": 1e-6}, 1e-4).passed
+    assert not ParityReport(1e-6, {"mean_s1": float("nan")}, 1e-4).passed
+    assert not ParityReport(float("nan"), {"mean_s1": 1e-6}, 1e-4).passed
