@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         print_json(result.to_dict())
     else:
         _print_classes(result)
-        if options.confusion and result.confusion_matrix is not None:
+        if options.confusion:
             _print_confusion(result)
         print(f"\n{result}")
     return 1 if result.failures else 0
@@ -87,6 +87,9 @@ def _print_classes(result: Any) -> None:
 
 
 def _print_confusion(result: Any) -> None:
+    if result.confusion_matrix is None:
+        print("\nno confusion matrix: the videos have several labels")
+        return
     print("\nrows: the class; columns: what was taken for it\n")
     print(f"| | {' | '.join(result.class_names)} |")
     print(f"|---|{'---:|' * len(result.class_names)}")

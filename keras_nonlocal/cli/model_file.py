@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import zipfile
 from typing import Any
 
 
@@ -19,7 +20,13 @@ def load_model_file(path: str) -> Any:
         ValueError: If there is no such file or it holds no model.
     """
     if not os.path.isfile(path) or not path.endswith(".keras"):
-        raise ValueError(f"The model must be a `.keras` file. Received: {path!r}")
+        raise ValueError(
+            f"The model must be a `.keras` file that exists. Received: {path!r}"
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"The model must be a `.keras` file, which is a zip. Received: {path!r}"
+        )
     import keras
 
     import keras_nonlocal  # noqa: F401 - registers its layers
@@ -39,14 +46,9 @@ def load_classifier_file(path: str) -> Any:
     Raises:
         ValueError: If there is no such file, or it holds something else.
     """
-    from keras_nonlocal.models.clip_shape import clip_shape
+    from keras_nonlocal.models.clip_shape import clip_shape, num_classes
 
     model = load_model_file(path)
     clip_shape(model)
-    shape = getattr(model, "output_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
-        raise ValueError(
-            "The model must have one output, scores (batch, classes). "
-            f"Received: {path!r} with the output shape {shape}"
-        )
+    num_classes(model)
     return model

@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         # What fails in `tf.data` arrives as one of TensorFlow's errors.
         if (broken := _BROKEN_VIDEO.search(str(error))) is None:
             raise
-        raise ValueError(broken[0]) from error
+        raise ValueError(f"{broken[0]} (`--on-error skip` goes on)") from error
     finally:
         keras.config.set_dtype_policy(before)
     if writes:

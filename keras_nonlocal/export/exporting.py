@@ -17,7 +17,7 @@ from keras_nonlocal.data.transforms import Framing, FramingSampler
 from keras_nonlocal.export.batch_norm_folding import fold_batch_norm as folded
 from keras_nonlocal.export.pixel_scoring import PixelScoring
 from keras_nonlocal.export.versions import write_version
-from keras_nonlocal.models.clip_shape import ClipShape, clip_shape
+from keras_nonlocal.models.clip_shape import ClipShape, clip_shape, num_classes
 from keras_nonlocal.models.preprocessing import has_preprocessing, preprocess_input
 
 Format = Literal["saved_model", "onnx", "litert"]
@@ -182,15 +182,10 @@ def _check_not_given(format: str, **arguments: Any) -> None:
 
 
 def _check_scores(model: keras.Model, class_names: Sequence[str] | None) -> None:
-    shape = model.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
+    count = num_classes(model)
+    if class_names is not None and len(class_names) != count:
         raise ValueError(
-            "`model` must have one output (batch, classes). "
-            f"Received: model={model.name!r} with the output shape {shape}"
-        )
-    if class_names is not None and len(class_names) != shape[1]:
-        raise ValueError(
-            f"`class_names` must name the {shape[1]} classes of the model. "
+            f"`class_names` must name the {count} classes of the model. "
             f"Received: class_names with {len(class_names)} names"
         )
 

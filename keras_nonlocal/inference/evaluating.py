@@ -29,6 +29,7 @@ from keras_nonlocal.inference.views import (
     pixel_preprocessing,
     view_loader,
 )
+from keras_nonlocal.models.clip_shape import num_classes
 
 
 def evaluate_videos(
@@ -101,7 +102,7 @@ def evaluate_videos(
     check_reduction(reduction, model)
     if not isinstance(videos, VideoList):
         videos = list_directory(videos)
-    names = _checked_class_names(videos, model.output_shape[-1])
+    names = _checked_class_names(videos, num_classes(model))
     options: dict[str, Any] = {
         "num_clips": num_clips,
         "num_crops": num_crops,

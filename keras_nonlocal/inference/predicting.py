@@ -24,6 +24,7 @@ from keras_nonlocal.inference.views import (
     pixel_preprocessing,
     view_loader,
 )
+from keras_nonlocal.models.clip_shape import num_classes
 
 Path = str | os.PathLike[str]
 
@@ -105,6 +106,7 @@ def predict_video(
     """
     check_positive_integer("batch_size", batch_size)
     check_reduction(reduction, model)
+    classes = num_classes(model)
     paths, is_single = _paths(path_or_paths)
     failures = FailurePolicy(on_error, max_errors=len(paths))
     loader = view_loader(
@@ -137,7 +139,7 @@ def predict_video(
             rows[index] = reduce_views(scores, reduction, model)
         bar.add(1)
     failures.report("of the scores")
-    nothing = np.full(model.output_shape[-1], np.nan, "float32")
+    nothing = np.full(classes, np.nan, "float32")
     table = np.stack([nothing if row is None else row for row in rows])
     return table[0] if is_single else table
 

@@ -1,4 +1,4 @@
-"""The clips that a model takes."""
+"""The clips that a model takes, and the scores that it gives."""
 
 from typing import Any, NamedTuple
 
@@ -53,6 +53,26 @@ def clip_shape(model: keras.Model) -> ClipShape:
             f"{shape}"
         )
     return ClipShape(*positions)
+
+
+def num_classes(model: keras.Model) -> int:
+    """Returns the number of scores per clip of a model with one output.
+
+    Args:
+        model: Puts out scores `(batch, classes)`.
+
+    Raises:
+        ValueError: If the model puts out something else.
+    """
+    shape: Any = getattr(model, "output_shape", None)
+    if not _is_one_shape(shape) or len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            "`model` must have one output, scores (batch, classes). "
+            f"Received: model={getattr(model, 'name', model)!r} with the output shape "
+            f"{shape}"
+        )
+    count: int = shape[1]
+    return count
 
 
 def _is_one_shape(shape: object) -> bool:

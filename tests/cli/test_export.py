@@ -66,7 +66,10 @@ def test_options_that_are_not_given_do_not_hinder_other_formats(saved, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.keras", "serving"], "must be a `.keras` file. Received: 'missing"),
+        (
+            ["missing.keras", "serving"],
+            "must be a `.keras` file that exists. Received: 'missing",
+        ),
         (["MODEL", "serving", "--short-side", "9"], "Received: short_side=9"),
         (["MODEL", "serving", "--class-names", "TWO"], "2 names in"),
         (["MODEL", "serving", "--activation", "sharp"], "sharp"),

@@ -1,6 +1,7 @@
 """`keras-nonlocal predict` and `keras-nonlocal evaluate`."""
 
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -107,19 +108,21 @@ def test_evaluate_a_list(folder, capsys):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["predict", "no.keras", "x.mp4"], "The model must be a `.keras` file."),
-        (["predict", "names.txt", "x.mp4"], "The model must be a `.keras` file."),
+        (["predict", "no.keras", "x.mp4"], "must be a `.keras` file that exists"),
+        (["predict", "names.txt", "x.mp4"], "must be a `.keras` file that exists"),
         (["evaluate", "model.keras", "no"], "The videos must be a directory"),
         (
             ["predict", "model.keras", "x.mp4", "--class-names", "two.txt"],
             "must have the 5 classes of the model. Received: 2 names in 'two.txt'",
         ),
-        (["predict", "broken.keras", "x.mp4"], "The model could not be loaded: "),
+        (["predict", "broken.keras", "x.mp4"], "a `.keras` file, which is a zip."),
+        (["predict", "hollow.keras", "x.mp4"], "The model could not be loaded: "),
     ],
 )
 def test_errors_are_one_line(folder, capsys, command, message):
     (folder / "two.txt").write_text("a\nb\n")
     (folder / "broken.keras").write_bytes(b"no archive")
+    zipfile.ZipFile(folder / "hollow.keras", "w").close()
     assert main(command) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
