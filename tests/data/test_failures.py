@@ -165,7 +165,9 @@ def test_fit_goes_through_all_that_is_left_in_each_epoch(
         callbacks=[Steps()],
     )
     assert steps == [0, 1] * 3
-    assert [record.name for record in caplog.records] == ["keras_nonlocal"] * 3
+    # TensorFlow may remark on what other tests have traced.
+    names = [record.name for record in caplog.records]
+    assert names.count("keras_nonlocal") == 3
 
 
 def test_workers_in_step_leave_nothing_out(directory: Path) -> None:
