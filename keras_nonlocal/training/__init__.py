@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from keras_nonlocal.training.batch_norm import (
         update_batch_norm_statistics as update_batch_norm_statistics,
     )
-    from keras_nonlocal.training.checkpoints import fit_resumably as fit_resumably
     from keras_nonlocal.training.clip_datasets import transform_clips as transform_clips
     from keras_nonlocal.training.finetuning import freeze_stages as freeze_stages
     from keras_nonlocal.training.finetuning import (
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.training.rematerialization import (
         rematerialized as rematerialized,
     )
+    from keras_nonlocal.training.resuming import fit_resumably as fit_resumably
 
 # Public name -> the module it is taken from: names load what they need, when they are
 # used, since some need TensorFlow.
@@ -50,7 +50,7 @@ _MODULE_OF = {
     "freeze_batch_norm": "batch_norm",
     "rematerialized": "rematerialization",
     "update_batch_norm_statistics": "batch_norm",
-    "fit_resumably": "checkpoints",
+    "fit_resumably": "resuming",
     "MeanAveragePrecision": "metrics",
     "freeze_stages": "finetuning",
     "replace_classifier": "finetuning",
