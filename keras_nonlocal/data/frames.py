@@ -18,6 +18,8 @@ from keras_nonlocal.data.sources import PICTURE_EXTENSIONS
 from keras_nonlocal.data.transforms import Framing
 
 _CODECS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG": "png"}
+# In a JPEG: where the last scan begins, and where the picture ends.
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
 
 
 class PictureReader(abc.ABC):
@@ -79,10 +81,12 @@ class PictureReader(abc.ABC):
         )
         if codec is None:
             raise VideoError(self._path, f"its {name} is neither JPEG nor PNG")
+        if codec == "mjpeg" and content.rfind(_END) < content.rfind(_SCAN):
+            raise VideoError(self._path, f"its {name} is damaged")
         if codec not in self._decoders:
             decoder = self._av.CodecContext.create(codec, "r")
             decoder.thread_count = 1
-            # Else what is missing from a JPEG is painted grey without a word.
+            # Else what a JPEG lacks within is painted grey without a word.
             decoder.options = {"err_detect": "explode"}
             self._decoders[codec] = decoder
         packet = self._av.Packet(content)
