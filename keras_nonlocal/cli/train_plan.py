@@ -147,6 +147,8 @@ class TrainingPlan:
     """What follows from the options and the number of videos."""
 
     num_videos: int
+    num_validation_videos: int
+    num_test_videos: int
     classes: int
     steps_per_epoch: int
     epochs: int
@@ -176,6 +178,8 @@ class TrainingPlan:
             )
         return cls(
             num_videos,
+            0 if data.validation is None else len(data.validation.paths),
+            0 if data.test is None else len(data.test.paths),
             data.classes,
             steps,
             epochs,

@@ -58,6 +58,8 @@ def test_what_it_prints_is_the_recipe_and_the_figures(trained, videos):
     assert printed["options"]["videos"] == str(videos)
     assert printed["plan"] == {
         "num_videos": 10,
+        "num_validation_videos": 2,
+        "num_test_videos": 4,
         "classes": 2,
         "steps_per_epoch": 3,
         "epochs": 2,
