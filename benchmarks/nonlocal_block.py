@@ -240,10 +240,11 @@ def tensorflow_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[]
             tape.watch(x)
             z = tf.cast(block(x, training=True), x.dtype)
         sources = [x, *(v.value for v in block.trainable_variables)]
-        return tape.gradient(z, sources, upstream)
+        # Without z, TensorFlow leaves out what only z needs.
+        return tape.gradient(z, sources, upstream), z
 
     def step() -> None:
-        gradients(x, upstream)[0][0, 0, 0, 0, 0].numpy()
+        gradients(x, upstream)[0][0][0, 0, 0, 0, 0].numpy()
 
     return step
 
@@ -260,8 +261,8 @@ def jax_step(block: Any, x: Any, upstream: Any, jit: bool) -> Callable[[], None]
             z, state = block.stateless_call(trainable, others, x, training=True)
             return z.astype(x.dtype), state
 
-        _, pull_back, state = jax.vjp(forward, trainable, x, has_aux=True)
-        return pull_back(upstream), state
+        z, pull_back, state = jax.vjp(forward, trainable, x, has_aux=True)
+        return pull_back(upstream), state, z
 
     def step() -> None:
         jax.block_until_ready(gradients(trainable, others, x, upstream))

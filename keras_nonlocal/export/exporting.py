@@ -97,7 +97,8 @@ def export_saved_model(
             `model.tflite` by `keras.Model.export`, with the input `clips`, the output
             `scores` and `labels.txt` beside it; they have no encoded pictures, names in
             answers and warm-up, and take no arguments about them. ONNX needs the
-            package `tf2onnx`. Defaults to `"saved_model"`.
+            package `tf2onnx`; LiteRT holds all N×M weights of a block at once. Defaults
+            to `"saved_model"`.
 
     Returns:
         The folder of the version, `directory/version`.

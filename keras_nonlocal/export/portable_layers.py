@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock
+from keras_nonlocal.layers.affinity import SOFTMAX_MODES
 
 
 class SeparatePooling(keras.layers.Layer):
@@ -63,8 +64,10 @@ class SeparatePooling(keras.layers.Layer):
 def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
     """Copies a functional model; others are returned as they are.
 
-    LiteRT has no 3D pooling of its own. The converter to ONNX rounds quotients towards
-    0, where the block computes the number of its chunks from sizes that are open.
+    LiteRT has no 3D pooling of its own, and no loops that gather results for any number
+    of clips, as attention by chunks does: there a block holds its whole N×M matrix. The
+    converter to ONNX rounds quotients towards 0, where the block computes the number of
+    its chunks from sizes that are open.
     """
     if not isinstance(model, keras.Function):
         return model
@@ -77,7 +80,10 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
                 name=layer.name,
                 dtype=layer.dtype_policy,
             )
-        if isinstance(layer, NonLocalBlock) and None in layer.input.shape[1:]:
+        if isinstance(layer, NonLocalBlock) and (
+            None in layer.input.shape[1:]
+            or (format == "litert" and layer.mode in SOFTMAX_MODES)
+        ):
             config["route"] = "naive"
         return type(layer).from_config(config)
 

@@ -1,7 +1,9 @@
 """Softmax attention that never holds more than some rows of the N×M matrix."""
 
+from collections.abc import Callable
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_nonlocal.layers.affinity import softmax_over_keys
@@ -25,67 +27,67 @@ def softmax_in_chunks(theta: Any, phi: Any, g: Any, rows: Any) -> Any:
 
     @ops.custom_gradient
     def attend(theta: Any, phi: Any, g: Any) -> Any:
+        y = _forward(theta, phi, g, rows)
+
         def gradients(*args: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
             # torch passes the inputs as well and names the gradient.
             upstream = args[0] if upstream is None else upstream
-            return _backward(theta, phi, g, upstream, rows)
+            return _backward(theta, phi, g, y, upstream, rows)
 
-        return _forward(theta, phi, g, rows), gradients
+        return y, gradients
 
     return attend(theta, phi, g)
 
 
-# Both loops read a chunk of queries from the buffer that they write the chunk's result
-# to. So an iteration cannot start before the one before it has ended, and no backend
-# computes several chunks at a time.
-
-
 def _forward(theta: Any, phi: Any, g: Any, rows: Any) -> Any:
-    width, width_g = theta.shape[-1], g.shape[-1]
-    spare = width - width_g
     keys = ops.swapaxes(phi, 1, 2)
 
-    def attend_chunk(index: Any, buffer: Any) -> Any:
-        queries = ops.take(buffer, index, axis=0)[..., :width]
-        result = ops.matmul(softmax_over_keys(ops.matmul(queries, keys)), g)
-        return _write(buffer, index, pad_with_zeros(result, axis=2, after=spare))
+    def attend_chunk(carry: Any, chunk: tuple[Any, ...]) -> tuple[Any, Any]:
+        (queries,) = chunk
+        return carry, ops.matmul(softmax_over_keys(ops.matmul(queries, keys)), g)
 
-    buffer = _split(pad_with_zeros(theta, axis=2, after=-spare), rows)
-    buffer = ops.fori_loop(0, ops.shape(buffer)[0], attend_chunk, buffer)
-    return _join(buffer, ops.shape(theta)[1])[..., :width_g]
+    _, y = _scan(attend_chunk, (), (_split(theta, rows),), g.shape[-1])
+    return _join(y, ops.shape(theta)[1])
 
 
 def _backward(
-    theta: Any, phi: Any, g: Any, upstream: Any, rows: Any
+    theta: Any, phi: Any, g: Any, y: Any, upstream: Any, rows: Any
 ) -> tuple[Any, Any, Any]:
     keys, values = ops.swapaxes(phi, 1, 2), ops.swapaxes(g, 1, 2)
-    d_y = _split(upstream, rows)
+    # The mean of the weights' gradients, weighted by them, without N×M products.
+    mean = ops.sum(upstream * y, axis=-1, keepdims=True)
 
-    def differentiate_chunk(index: Any, sums: tuple[Any, Any, Any]) -> Any:
-        buffer, d_phi, d_g = sums
-        queries = ops.take(buffer, index, axis=0)
-        d_result = ops.take(d_y, index, axis=0)
+    def differentiate_chunk(sums: Any, chunk: tuple[Any, ...]) -> tuple[Any, Any]:
+        d_phi, d_g = sums
+        queries, d_result, mean = chunk
         weights = softmax_over_keys(ops.matmul(queries, keys))
         d_g = d_g + ops.matmul(ops.swapaxes(weights, 1, 2), d_result)
-        d_weights = ops.matmul(d_result, values)
-        mean = ops.sum(weights * d_weights, axis=-1, keepdims=True)
-        d_logits = weights * (d_weights - mean)
+        d_logits = weights * (ops.matmul(d_result, values) - mean)
         d_phi = d_phi + ops.matmul(ops.swapaxes(d_logits, 1, 2), queries)
-        return _write(buffer, index, ops.matmul(d_logits, phi)), d_phi, d_g
+        return (d_phi, d_g), ops.matmul(d_logits, phi)
 
-    buffer = _split(theta, rows)
-    buffer, d_phi, d_g = ops.fori_loop(
-        0,
-        ops.shape(buffer)[0],
+    (d_phi, d_g), d_theta = _scan(
         differentiate_chunk,
-        (buffer, ops.zeros_like(phi), ops.zeros_like(g)),
+        (ops.zeros_like(phi), ops.zeros_like(g)),
+        (_split(theta, rows), _split(upstream, rows), _split(mean, rows)),
+        phi.shape[-1],
     )
-    return _join(buffer, ops.shape(theta)[1]), d_phi, d_g
+    return _join(d_theta, ops.shape(theta)[1]), d_phi, d_g
 
 
-def _write(buffer: Any, index: Any, chunk: Any) -> Any:
-    at = ops.reshape(ops.convert_to_tensor(index, dtype="int32"), (1, 1))
-    return ops.scatter_update(buffer, at, ops.expand_dims(chunk, 0))
+def _scan(
+    f: Callable[[Any, tuple[Any, ...]], tuple[Any, Any]],
+    carry: Any,
+    xs: tuple[Any, ...],
+    width: int,
+) -> tuple[Any, Any]:
+    """One chunk after the other; see `ops.scan`. `width`: channels of a result."""
+    if keras.backend.backend() == "tensorflow":
+        # There `ops.scan` asks for results of the shapes of what it carries.
+        from keras_nonlocal.kernels.tensorflow_scan import scan
+
+        return scan(f, carry, xs, width)
+    return ops.scan(f, carry, xs)
 
 
 def _split(x: Any, rows: Any) -> Any:

@@ -428,7 +428,7 @@ class NonLocalBlock(keras.layers.Layer):
 
     def _weights(self, theta: Any, phi: Any) -> Any:
         return pairwise_weights(
-            widened(theta) * self._scale(theta), widened(phi), self.mode
+            widened(theta), widened(phi) * self._scale(theta), self.mode
         )
 
     def _scale(self, theta: Any) -> float:

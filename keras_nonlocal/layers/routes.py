@@ -23,7 +23,7 @@ ROUTES = {
 
 # Numbers of pairs (i, j), summed over the batch.
 _MAX_PAIRS_AT_ONCE = 2**24  # 64 MiB of float32.
-_PAIRS_IN_A_CHUNK = 3 * 2**20
+_PAIRS_IN_A_CHUNK = 6 * 2**20
 _MIN_PAIRS_TO_SORT = 2**19
 # A chunk of fewer rows leaves a matrix product too little to do.
 _MIN_ROWS_IN_A_CHUNK = 64
@@ -58,7 +58,7 @@ def weighted_sum(
     if route == "fused":
         return _fused(theta, phi, g, scale)
     if scale != 1:
-        theta = theta * scale
+        phi = phi * scale  # In a block, the smaller of the two.
     if route == "chunked":
         return softmax_in_chunks(theta, phi, g, _rows_in_a_chunk(theta, phi))
     if route == "associative":

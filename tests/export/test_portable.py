@@ -48,13 +48,14 @@ RUNTIMES = {"onnx": ("tf2onnx", run_onnx), "litert": ("ai_edge_litert", run_lite
         (published_network, (2, *CLIP)),
         (small_network, (3, *CLIP)),
         (lambda: small_network(mode="concatenation", pool_size=2), (2, *CLIP)),
+        (lambda: small_network(route="chunked"), (3, *CLIP)),
         (lambda: small_network(input_shape=OPEN), (2, 5, 40, 44, 3)),
         (
             lambda: small_network(input_shape=OPEN, mode="dot_product"),
             (1, 3, 36, 32, 3),
         ),
     ],
-    ids=["published", "small", "concatenation", "open", "open dot product"],
+    ids=["published", "small", "concatenation", "chunks", "open", "open dot product"],
 )
 def test_other_runtimes_give_the_same_scores(format, build, shape, tmp_path):
     converter, run = RUNTIMES[format]
