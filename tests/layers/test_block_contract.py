@@ -273,13 +273,15 @@ def test_compiled_with_unknown_sizes(rng, mode, route, options, jit_compile):
     gradients = block_value_and_gradients(naive, x, 2 * before / before.size)[1]
     loss = model.train_on_batch(x, np.zeros_like(x))
     assert loss == pytest.approx(np.mean(np.square(before)), rel=1e-4)
+    # With softmax the gradient of φ's bias is 0: what is left of it is the rounding
+    # of terms as large as those of the other gradients.
+    rounding = 1e-6 * max(np.abs(gradient).max() for gradient in gradients.values())
     for variable, old in zip(
         block.trainable_variables, naive.trainable_variables, strict=True
     ):
         step = as_numpy(old.value) - as_numpy(variable.value)
         gradient = gradients[variable_name(old)]
-        # The variables are of order 1, the gradient of φ's bias can be 0.
-        tolerance = 1e-4 * np.abs(gradient).max() + 1e-5
+        tolerance = 1e-4 * np.abs(gradient).max() + rounding + 1e-6
         np.testing.assert_allclose(step, gradient, atol=tolerance, rtol=0)
 
 

@@ -169,8 +169,10 @@ def test_single_key_leaves_the_weights_without_gradient(rng, route):
     block, _ = random_block(rng, shape, mode="embedded_gaussian", route=route)
     upstream = rng.normal(size=shape).astype("float32")
     gradients = block_value_and_gradients(block, random_inputs(rng, shape), upstream)[1]
+    # Softmax over one key is 1: what remains is rounding of the other gradients' size.
+    rounding = 1e-5 * max(np.abs(gradient).max() for gradient in gradients.values())
     for name in ("theta/kernel", "theta/bias", "phi/kernel", "phi/bias"):
-        np.testing.assert_allclose(gradients[name], 0, atol=1e-6)
+        np.testing.assert_allclose(gradients[name], 0, atol=rounding)
     assert np.all(gradients["g/kernel"] != 0)
 
 
