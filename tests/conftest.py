@@ -1,7 +1,19 @@
-"""Settings that must be in place before TensorFlow is imported."""
+"""Settings before TensorFlow is imported, and random numbers."""
 
 import os
+
+import numpy as np
+import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@pytest.fixture
+def rng(request):
+    """Other random numbers in each run; the report of a failure says which."""
+    seed = int(np.random.default_rng().integers(2**63))
+    call = f"np.random.default_rng({seed})"
+    request.node.add_report_section("setup", "random numbers", call)
+    return np.random.default_rng(seed)

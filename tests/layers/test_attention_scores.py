@@ -23,11 +23,6 @@ LAYOUTS = [
 ]
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng()
-
-
 @pytest.mark.parametrize(("options", "all_shape", "_one"), LAYOUTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_scores_are_the_weights_of_the_sum(rng, mode, options, all_shape, _one):

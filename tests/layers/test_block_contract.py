@@ -45,11 +45,6 @@ CONFIG = {
 }
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng()
-
-
 def random_inputs(rng, shape):
     return np.float32(rng.normal(size=shape))
 

@@ -91,11 +91,6 @@ def assert_gradients_are_close(gradients, expected, tolerance):
         )
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng()
-
-
 @pytest.mark.parametrize("pooled", [False, True], ids=["", "pooled"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("mode", "route"), MODE_ROUTES)

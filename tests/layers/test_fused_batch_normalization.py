@@ -15,11 +15,6 @@ from tests.layers.gradients import (
 SHAPES = [(6, 3), (2, 5, 3), (2, 3, 4, 3), (2, 2, 3, 4, 3)]
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng()
-
-
 def pair(rng, shape, **options):
     """Keras's layer and ours with the same random weights."""
     made = [

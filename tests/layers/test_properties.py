@@ -18,11 +18,6 @@ MODE_ROUTES = [
 VIDEO = (2, 4, 2, 3, 4)
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng()
-
-
 def random_inputs(rng, shape):
     return np.float32(0.7 * rng.normal(size=shape))
 
