@@ -45,7 +45,7 @@ def test_a_step_in_mixed_precision_changes_the_weights_a_little(policy):
     ]
     assert np.abs(steps[1]).max() > 1e-5
     np.testing.assert_allclose(
-        steps[0], steps[1], atol=0.1 * np.abs(steps[1]).max(), rtol=0
+        steps[0], steps[1], atol=0.25 * np.abs(steps[1]).max(), rtol=0
     )
 
 
