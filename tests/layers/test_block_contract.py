@@ -166,10 +166,13 @@ def test_saved_model(rng, mode, tmp_path):
     )
     model = keras.Model(inputs, block(inputs))
     block.norm.gamma.assign(rng.uniform(0.5, 1.5, 8))
+    block.norm.beta.assign(rng.uniform(0.5, 1.5, 8))  # some, if no pair is active
     x = random_inputs(rng, (2, 4, 3, 5, 8))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.layers[-1], NonLocalBlock)
+    for own, saved in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, saved)
     expected = as_numpy(model(x))
     assert np.max(np.abs(expected - x)) > 0.1
     np.testing.assert_allclose(as_numpy(loaded(x)), expected, rtol=1e-6, atol=1e-6)
