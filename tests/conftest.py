@@ -1,6 +1,7 @@
 """Settings before TensorFlow is imported, and random numbers."""
 
 import os
+import random
 
 import numpy as np
 import pytest
@@ -8,6 +9,12 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Initial weights, whose seeds Keras draws here, are the same in each run."""
+    random.seed(item.nodeid)
 
 
 @pytest.fixture

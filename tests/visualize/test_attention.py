@@ -143,7 +143,13 @@ def test_defaults():
 
 
 def test_connections_have_positive_weights():
-    found = attend(random_network(), random_clip(), "first", num_connections=10_000)
+    model = random_network()
+    block = model.get_layer("first")
+    # θ is positive, φ the difference of two channels, which has both signs.
+    block.theta.kernel.assign(np.ones((6, 3)))
+    block.theta.bias.assign(np.ones(3))
+    block.phi.kernel.assign(np.repeat([[1.0], [-1], [0], [0], [0], [0]], 3, axis=1))
+    found = attend(model, random_clip(), "first", num_connections=10_000)
     weights = [connection.weight for connection in found.connections]
     assert 0 < len(weights) < 4 * 64
     assert min(weights) > 0
