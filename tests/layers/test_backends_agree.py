@@ -8,11 +8,15 @@ import sys
 import numpy as np
 import pytest
 
+from keras_nonlocal.layers.routes import ROUTES
+from tests.layers.gradients import assert_gradients_are_close
+
 pytestmark = pytest.mark.parity
 
 BACKENDS = [
     name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)
 ]
+MODES = tuple(ROUTES)
 CODE = """
 import sys
 import numpy as np
@@ -23,7 +27,7 @@ from tests.layers.gradients import block_value_and_gradients
 arrays = np.load(sys.argv[1])
 x, upstream = arrays["x"], arrays["upstream"]
 results = {}
-for mode in ("gaussian", "embedded_gaussian", "dot_product", "concatenation"):
+for mode in sys.argv[3:]:
     block = NonLocalBlock(mode=mode, pool_size=(1, 2, 2), data_format="channels_last")
     block.build(x.shape)
     for index, variable in enumerate(block.variables):
@@ -54,7 +58,7 @@ def results(tmp_path_factory):
     for backend in BACKENDS:
         output = folder / f"{backend}.npz"
         subprocess.run(
-            [sys.executable, "-c", CODE, folder / "inputs.npz", output],
+            [sys.executable, "-c", CODE, folder / "inputs.npz", output, *MODES],
             check=True,
             env={**os.environ, "KERAS_BACKEND": backend},
         )
@@ -67,18 +71,17 @@ def results(tmp_path_factory):
 def test_values_and_gradients_agree(results, backend):
     expected = results[BACKENDS[0]]
     assert set(results[backend]) == set(expected)
-    largest = {name: np.abs(array).max() for name, array in expected.items()}
-    for name, array in results[backend].items():
-        mode, _, kind = name.partition("/")
-        scale = largest[name]
-        if kind != "value":
-            # With softmax the gradient of φ's bias is 0, a sum of terms that cancel.
-            scale += 0.1 * max(
-                largest[other]
-                for other in expected
-                if other.startswith(f"{mode}/") and other != f"{mode}/value"
-            )
-        tolerance = 1e-5 if kind == "value" else 1e-4
-        np.testing.assert_allclose(
-            array, expected[name], rtol=0, atol=tolerance * scale, err_msg=name
+    for mode in MODES:
+        own, wanted = (
+            {
+                name.removeprefix(f"{mode}/"): array
+                for name, array in arrays.items()
+                if name.startswith(f"{mode}/")
+            }
+            for arrays in (results[backend], expected)
         )
+        value = wanted.pop("value")
+        np.testing.assert_allclose(
+            own.pop("value"), value, rtol=0, atol=1e-5 * np.abs(value).max()
+        )
+        assert_gradients_are_close(own, wanted, 1e-4)

@@ -10,6 +10,7 @@ from keras_nonlocal.layers.chunked_softmax import softmax_in_chunks
 from keras_nonlocal.layers.routes import ROUTES
 from tests.layers.gradients import (
     as_numpy,
+    assert_gradients_are_close,
     block_value_and_gradients,
     value_and_gradients,
 )
@@ -69,29 +70,6 @@ def assert_block_is_exact(
     assert_close(value - x, expected - x, tolerances[0])
     expected_gradients = reference_gradients(x, weights, upstream, **options)
     assert_gradients_are_close(gradients, expected_gradients, tolerances[1])
-
-
-def assert_gradients_are_close(gradients, expected, tolerance):
-    """Allows `tolerance` times the largest gradient of its sublayer, and 0.1 of all.
-
-    With softmax the gradients of θ and φ are differences that cancel where weights
-    are nearly one-hot, and that of φ's bias is 0: what is left is rounding of terms as
-    large as the other gradients.
-    """
-    largest = {}
-    for name in gradients:
-        sublayer = name.partition("/")[0]
-        entry = np.max(np.abs(expected[name]))
-        largest[sublayer] = max(largest.get(sublayer, 0), entry)
-    terms = 0.1 * max(largest.values())
-    for name, gradient in gradients.items():
-        np.testing.assert_allclose(
-            gradient,
-            expected[name],
-            rtol=0,
-            atol=tolerance * (largest[name.partition("/")[0]] + terms),
-            err_msg=name,
-        )
 
 
 @pytest.mark.parametrize("pooled", [False, True], ids=["", "pooled"])
