@@ -1,44 +1,57 @@
-"""Seconds per clip of this package's readers, decord and OpenCV on the same files.
+"""Compares the time per clip of this package's readers with others on the same files.
 
-All of them open the file anew for each clip, as a data set of many files does, decode
-the same frames on one thread and return the centre `(num_frames, 224, 224, 3)` of
-pictures whose shorter side was scaled to 256. Readers that are not installed are left
+All readers open the file again for each clip, as with a data set of many files. They
+decode the same frames on one thread and return the center `(num_frames, 224, 224, 3)`
+of pictures whose shorter side is scaled to 256. Readers that are not installed are left
 out:
 
-    pip install decord2 opencv-python-headless
+    pip install decord2 opencv-python-headless torchcodec
     python benchmarks/clips.py --memory-clips 10000
 
-The tables are Markdown. `CPU` is the processor time of a clip in milliseconds, which
-other programs hardly disturb, `wall` the time that passed: medians over the rounds, and
-in brackets the least and the greatest. `this ÷ it` is the CPU time of this package's
-decoder over that of the reader. `2 threads` says how many clips two threads read in the
-time in which one reads one; where two processes, which share no interpreter, gain no
-more (`2 processes`), it is the machine that gives no more.
+`this, first time` reads the file for the first time and must determine the order of its
+frames, which is known in all later epochs. `torchcodec` seeks either exactly or by the
+average frame rate of the container. The second table opens a one-hour video. The third
+counts the bytes that are read of a remote video, such as one at `gs://`.
+
+The tables are Markdown. `CPU` is the processor time per clip in milliseconds, which
+other programs hardly affect, and `wall` is the elapsed time. Both are medians over the
+rounds, with the minimum and maximum in brackets. `this ÷ it` is the ratio of the CPU
+times of this package's decoder and the reader. `2 threads` is the number of clips that
+two threads read in the time in which one thread reads one. If two processes, which
+share no interpreter, are not faster (`2 processes`), the machine is the limit.
 """
 
 import argparse
+import io
 import multiprocessing
 import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
+from clip_files import repeat_video, write_record, write_video
+from clip_readers import Read, available_readers, read_with_this_package
 
-os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "threads;1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SIZES = ((256, 340), (720, 1280))
 CLIPS = ((8, 8), (32, 2))
-SHORT_SIDE, CROP, NUM_FRAMES = 256, 224, 300
-PACKAGES = ("av", "decord2", "opencv-python-headless", "tensorflow", "tensorflow-cpu")
-Read = Callable[[str, np.ndarray], np.ndarray]
+NUM_FRAMES = 300
+PACKAGES = (
+    *("av", "decord2", "opencv-python-headless", "torchcodec"),
+    *("tensorflow", "tensorflow-cpu"),
+)
+# Parts of 10 s: an hour, with 1280×720 pixels about 1 GB.
+NUM_PARTS = 360
 
 
 def main() -> None:
@@ -56,6 +69,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if not arguments.memory_only:
             compare_readers(Path(folder), arguments.clips, arguments.rounds)
+            compare_openings(Path(folder), arguments.rounds)
+            count_bytes(Path(folder))
         if arguments.memory_clips:
             watch_memory(Path(folder), arguments.memory_clips)
 
@@ -91,22 +106,11 @@ def compare_readers(folder: Path, num_clips: int, num_rounds: int) -> None:
         for size in SIZES:
             path = str(folder / f"{size[1]}x{size[0]}.mp4")
             write_video(path, *size)
-            write_record(path)
+            if "TFRecord" in readers:
+                write_record(path)
             for shape in CLIPS:
                 clips = random_clips(shape, num_clips)
                 compare(readers, path, clips, num_rounds, pools)
-
-
-def available_readers() -> dict[str, Read]:
-    readers = {"this": read_with_this_package, "TFRecord": read_record}
-    for name, read in (("decord", read_with_decord), ("cv2", read_with_opencv)):
-        try:
-            __import__(name)
-        except ImportError:
-            print(f"{name} is not installed")
-        else:
-            readers[name] = read
-    return readers
 
 
 def compare(
@@ -143,6 +147,65 @@ def compare(
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
+def compare_openings(folder: Path, num_rounds: int) -> None:
+    """Opens a one-hour video and reads one clip shortly after a key frame."""
+    print("\n| one hour, one clip of 8×8 | CPU ms | this ÷ it | this, first ÷ it |")
+    print("|---|---:|---:|---:|")
+    path = str(folder / "340x256.mp4")
+    hour = str(folder / "hour" / "340x256.mp4")
+    Path(hour).parent.mkdir()
+    repeat_video(path, hour, NUM_PARTS)
+    indices = NUM_FRAMES * (NUM_PARTS // 2) + 8 * np.arange(8)
+    times: dict[str, list[float]] = {}
+    readers = available_readers()
+    readers.pop("TFRecord", None)
+    with ThreadPoolExecutor(1) as pool:
+        for round_number in range(num_rounds + 1):
+            for name, read in readers.items():
+                cpu, _ = seconds(read, hour, [indices], pool)
+                if round_number:
+                    times.setdefault(name, []).append(cpu)
+    median = {name: statistics.median(values) for name, values in times.items()}
+    for name, values in times.items():
+        later = median["this"] / median[name]
+        first = median["this, first time"] / median[name]
+        print(
+            f"| {name} | {spread(values)} | {later:.2f}× | {first:.2f}× |", flush=True
+        )
+
+
+class CountedFile(io.FileIO):
+    """A file that counts the bytes read from all such files."""
+
+    num_bytes = 0
+
+    def readinto(self, buffer: Any) -> int:
+        num_bytes = super().readinto(buffer) or 0
+        CountedFile.num_bytes += num_bytes
+        return num_bytes
+
+
+def count_bytes(folder: Path) -> None:
+    """Reads a clip of a large file as if it were remote, and counts the bytes."""
+    path = str(folder / "large" / "1280x720.mp4")
+    Path(path).parent.mkdir()
+    repeat_video(str(folder / "1280x720.mp4"), path, NUM_PARTS)
+    indices = NUM_FRAMES * (NUM_PARTS // 3) + 8 * np.arange(8)
+    print("\n| a file of | bytes read for a clip, first | later |\n|---:|---:|---:|")
+    cells = [f"{os.path.getsize(path) / 1e9:.2f} GB"]
+    with mock.patch.multiple(
+        "keras_nonlocal.files",
+        is_remote=lambda name: True,
+        open_bytes=lambda name: io.BufferedReader(CountedFile(name), 2**20),
+        state=lambda name: (os.path.getsize(name), 0),
+    ):
+        for _ in range(2):
+            CountedFile.num_bytes = 0
+            read_with_this_package(path, indices)
+            cells.append(f"{CountedFile.num_bytes / 1e6:.1f} MB")
+    print(f"| {' | '.join(cells)} |")
+
+
 def spread(values: Sequence[float]) -> str:
     middle, least, greatest = (
         1000 * statistic(values) for statistic in (statistics.median, min, max)
@@ -160,7 +223,7 @@ def random_clips(shape: tuple[int, int], num_clips: int) -> list[np.ndarray]:
 def seconds(
     read: Read, path: str, clips: Sequence[np.ndarray], pool: Executor
 ) -> tuple[float, float]:
-    """Returns the processor time of this process and the time that passed."""
+    """Returns the processor time of this process and the elapsed time."""
     start, cpu_start = time.perf_counter(), time.process_time()
     for _ in pool.map(partial(discard, read, path), clips):
         pass
@@ -168,70 +231,12 @@ def seconds(
 
 
 def discard(read: Read, path: str, indices: np.ndarray) -> None:
-    """Reads, so that processes need not send what they read."""
+    """Reads a clip without returning it, which processes would have to send."""
     read(path, indices)
 
 
-def read_with_this_package(path: str, indices: np.ndarray) -> np.ndarray:
-    from keras_nonlocal.data import Framing, PyAVReader
-
-    with PyAVReader(path) as video:
-        return video.read(indices, Framing(SHORT_SIDE, (CROP, CROP)))[:, 0]
-
-
-def write_record(path: str) -> None:
-    from keras_nonlocal.data import VideoList, write_video_records
-
-    folder = Path(path).with_suffix(".records")
-    write_video_records(VideoList((path,)), folder, short_side=256, verbose=False)
-
-
-def read_record(path: str, indices: np.ndarray) -> np.ndarray:
-    from keras_nonlocal.data import Framing, RecordReader
-
-    record = Path(path).with_suffix(".records") / "000000.tfrecord"
-    with RecordReader(str(record)) as video:
-        return video.read(indices, Framing(SHORT_SIDE, (CROP, CROP)))[:, 0]
-
-
-def read_with_decord(path: str, indices: np.ndarray) -> np.ndarray:
-    import decord
-
-    width, height = scaled_size(path)
-    video = decord.VideoReader(path, width=width, height=height, num_threads=1)
-    return centre(video.get_batch(indices).asnumpy())
-
-
-def read_with_opencv(path: str, indices: np.ndarray) -> np.ndarray:
-    import cv2
-
-    cv2.setNumThreads(1)
-    size = scaled_size(path)
-    video = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-    video.set(cv2.CAP_PROP_POS_FRAMES, int(indices[0]))
-    wanted = {*indices.tolist()}
-    pictures = []
-    for index in range(indices[0], indices[-1] + 1):
-        video.grab()
-        if index in wanted:
-            picture = cv2.resize(video.retrieve()[1], size)
-            pictures.append(centre(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
-    video.release()
-    return np.stack(pictures)
-
-
-def scaled_size(path: str) -> tuple[int, int]:
-    width, height = (int(side) for side in Path(path).stem.split("x"))
-    return round(width * SHORT_SIDE / height), SHORT_SIDE
-
-
-def centre(pictures: np.ndarray) -> np.ndarray:
-    top, left = ((side - CROP) // 2 for side in pictures.shape[-3:-1])
-    return pictures[..., top : top + CROP, left : left + CROP, :]
-
-
 def watch_memory(folder: Path, num_clips: int) -> None:
-    """Goes through epochs of a dataset of small videos and prints what stays taken."""
+    """Iterates over a dataset of small videos and prints the resident memory."""
     from keras_nonlocal.data import VideoList, video_dataset_from_list
 
     paths = tuple(str(folder / f"small{i}.mp4") for i in range(50))
@@ -253,28 +258,6 @@ def watch_memory(folder: Path, num_clips: int) -> None:
 def resident() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def write_video(
-    path: str, height: int, width: int, num_frames: int = NUM_FRAMES
-) -> None:
-    """Writes a scene that moves with some noise, as H.264 with one key frame in 250."""
-    import av
-
-    rng = np.random.default_rng(0)
-    tiles = rng.integers(0, 256, (height // 16 + 40, width // 16 + 40, 3), np.uint8)
-    scene = tiles.repeat(16, axis=0).repeat(16, axis=1)
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-        stream.codec_context.gop_size = 250
-        for i in range(num_frames):
-            picture = scene[i : i + height, 2 * i : 2 * i + width] // 2
-            picture = picture + rng.integers(0, 24, picture.shape, np.uint8)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))
-            frame.pts = i
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 if __name__ == "__main__":

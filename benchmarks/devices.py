@@ -1,4 +1,4 @@
-"""What the benchmarks say of the machine that they ran on."""
+"""Descriptions of the machine on which a benchmark runs."""
 
 import os
 import platform

@@ -1,7 +1,7 @@
-"""Seconds per clip and size of SavedModels with and without batch normalisations.
+"""Measures the time per clip and size of SavedModels with and without folding.
 
 Both are exported from the same network with `export_saved_model`, loaded again and
-asked in turn, one clip at a time:
+queried in turn, one clip at a time:
 
     python benchmarks/export.py
 """
@@ -59,7 +59,7 @@ def compare(variant: str, crop_size: int, num_rounds: int) -> None:
                 end, cpu_end = time.perf_counter(), time.process_time()
                 times[title].append((end - start, cpu_end - cpu_start))
         for title, folder in folders.items():
-            # The first answer optimises the graph.
+            # The first call optimizes the graph.
             wall, cpu = (
                 statistics.median(t) for t in zip(*times[title][1:], strict=True)
             )
@@ -75,7 +75,7 @@ def compare(variant: str, crop_size: int, num_rounds: int) -> None:
 
 
 def trained_network(variant: str, input_shape: tuple[int, ...]):
-    """The published network with statistics as if it had been trained."""
+    """Returns the published network with statistics like those of a trained one."""
     model = keras_nonlocal.NLResNet(50, variant, input_shape=input_shape)
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -86,7 +86,7 @@ def trained_network(variant: str, input_shape: tuple[int, ...]):
 
 
 def size(folder: Path) -> float:
-    """Megabytes of the files in a folder."""
+    """Returns the size of the files in a folder, in megabytes."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return sum(path.stat().st_size for path in files) / 1e6
 

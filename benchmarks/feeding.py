@@ -1,8 +1,8 @@
-"""Whether clips come fast enough for an accelerator that takes some ms for each.
+"""Measures whether clips are fast enough for an accelerator with some ms per clip.
 
-The network is one that leaves the processor alone: it waits, as a program does for a
-GPU. `data_wait` is the share of the time that `fit` waited for clips, as the callback
-`keras_nonlocal.training.Throughput` prints it.
+The network does not use the processor: it waits, as a program waits for a GPU.
+`data_wait` is the fraction of the time that `fit` waited for clips, as logged by the
+callback `keras_nonlocal.training.Throughput`.
 
     python benchmarks/feeding.py
     python benchmarks/feeding.py --source files --num-frames 32 --frame-stride 2
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def written_videos(folder: Path, count: int) -> data.VideoList:
-    """A few files, each many times."""
+    """Returns a few files, each many times."""
     paths = [str(folder / f"{index}.mp4") for index in range(NUM_VIDEOS)]
     for path in paths:
         write_video(path, HEIGHT, WIDTH)
@@ -110,7 +110,7 @@ def row(
 
 
 def waiting_model(ms_per_clip: float) -> keras.Model:
-    """Takes its time for each clip and nothing else."""
+    """Returns a model that only waits for each clip."""
 
     @keras.saving.register_keras_serializable(package="benchmark")
     class Wait(keras.layers.Layer):

@@ -1,4 +1,4 @@
-"""One row of a table in a process of its own, which another row leaves no trace in."""
+"""Runs each row of a table in a separate process, without traces of other rows."""
 
 import json
 import os
@@ -7,15 +7,21 @@ import sys
 from typing import Any
 
 
-def run(script: str, case: dict[str, Any], environment: dict[str, str]) -> Any:
-    """What `script --case CASE` prints last, or the last line of its error.
+def run(
+    script: str,
+    case: dict[str, Any],
+    environment: dict[str, str],
+    python: str = sys.executable,
+) -> Any:
+    """Returns the last line of `script --case CASE`, or of its error.
 
     Args:
         script: Path of a script that prints JSON.
-        case: What goes to it as JSON.
-        environment: Variables over those of this process.
+        case: Value to pass as JSON.
+        environment: Environment variables that override those of this process.
+        python: Interpreter that runs the script.
     """
-    command = [sys.executable, script, "--case", json.dumps(case)]
+    command = [python, script, "--case", json.dumps(case)]
     done = subprocess.run(
         command, env={**os.environ, **environment}, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""Peak memory and time of one training step on long clips.
+"""Measures the peak memory and time of a training step on long clips.
 
 python benchmarks/long_clips.py                    # NL-I3D R50, 128×224×224, batch 1
 python benchmarks/long_clips.py --num-frames 64
@@ -9,8 +9,9 @@ import os
 import platform
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 import numpy as np
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def peak_memory() -> float:
-    """Largest resident size of this process so far, in GiB."""
+    """Returns the peak resident size of this process so far, in GiB."""
     return peak_of_process() / 2**30
 
 

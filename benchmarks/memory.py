@@ -1,4 +1,4 @@
-"""Peak memory of a step, of the GPU where there is one, else of the process."""
+"""Measures the peak memory of a step on the GPU, if any, or else in the process."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class MemoryMeter:
-    """Peak memory from now on: of the GPU where there is one, else of the process."""
+    """Measures the peak memory from now on, of the GPU or else of the process."""
 
     def __init__(self) -> None:
         self._gpu_peak = gpu_peak_reader()
@@ -24,7 +24,7 @@ class MemoryMeter:
 
 
 def reset_peak_of_process() -> None:
-    """Linux lets a process forget its peak; elsewhere that since its start counts."""
+    """Resets the peak on Linux. Other systems keep the peak since the start."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -39,7 +39,7 @@ def peak_of_process() -> int:
 
 
 def gpu_peak_reader() -> Callable[[], int] | None:
-    """A function for the bytes that the GPU's allocator has peaked at since now."""
+    """Returns a function for the peak bytes of the GPU's allocator from now on."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
         import torch
 

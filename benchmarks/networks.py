@@ -1,10 +1,10 @@
-"""Inference and training steps of the networks, beside PySlowFast's.
+"""Measures inference and training steps of the networks, also of PySlowFast's.
 
-Every row is measured in a fresh process on random clips that lie on the device; the
-times are medians, with the least and the greatest. The share is that of the rate at
-which the device multiplies large matrices of the same type, measured in the same
-process: forward pass once, backward pass twice the multiply-adds. The networks take
-turns, so that a machine that is now slow and now fast treats them alike.
+Every row is measured in a new process on random clips on the device. Times are medians,
+with minimum and maximum. The share is the fraction of the rate at which the device
+multiplies large matrices of the same dtype, measured in the same process, where the
+backward pass counts as twice the multiply-adds of the forward pass. The networks take
+turns, so changes in the machine's speed affect them equally.
 
     python benchmarks/networks.py
     python benchmarks/networks.py --peer ~/SlowFast       # pip install torch fvcore ...
@@ -14,7 +14,6 @@ turns, so that a machine that is now slow and now fast treats them alike.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,8 +21,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import fresh_process
 from devices import backend_version, device_name, keras_device, torch_device_name
@@ -35,8 +35,14 @@ PEER_CONFIGURATIONS = {
     "gpu": ("default", "channels_last_3d", "compiled", "channels_last_3d compiled"),
 }
 KERAS_NORM = "with Keras's BatchNormalization"
-NO_ONEDNN = "without oneDNN"  # TensorFlow only
-FORMER = (KERAS_NORM, NO_ONEDNN)
+KERAS_CONVOLUTION = "with Keras's Conv3D"
+NO_ONEDNN = "without oneDNN"
+# Backend -> what our networks were without a change.
+FORMER = {
+    "tensorflow": (KERAS_NORM, NO_ONEDNN),
+    "jax": (KERAS_CONVOLUTION,),
+    "torch": (),
+}
 HEADER = """
 | network | step | milliseconds | least – greatest | clips per second | share |
 |---|---|---:|---:|---:|---:|"""
@@ -50,7 +56,7 @@ def main() -> None:
     cases = [
         {**shared(options), "step": step, "peer": None, "configuration": c}
         for step in options.steps
-        for c in (None, *(FORMER if options.former else ()))
+        for c in (None, *(former() if options.former else ()))
     ]
     if options.peer:
         kind = "gpu" if has_gpu() else "cpu"
@@ -103,6 +109,12 @@ def shared(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
+def former() -> tuple[str, ...]:
+    import keras
+
+    return FORMER[keras.backend.backend()]
+
+
 def has_gpu() -> bool:
     """Whether PyTorch, which runs the peer, has a GPU."""
     code = "import torch; print(torch.cuda.is_available())"
@@ -113,11 +125,13 @@ def has_gpu() -> bool:
 def run(case: dict[str, Any]) -> dict[str, Any]:
     without = case["configuration"] == NO_ONEDNN
     switch = {"TF_ENABLE_ONEDNN_OPTS": "0"} if without else {}
-    return fresh_process.run(__file__, case, switch)
+    result = fresh_process.run(__file__, case, switch)
+    print(row(case, pooled([result])), file=sys.stderr, flush=True)
+    return result
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
-    """Runs in the fresh process."""
+    """Runs in the new process."""
     make = peer_step if case["peer"] else own_step
     step, multiply_matrices, facts = make(case)
     step()
@@ -132,7 +146,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The median over the steps of all rounds, and their extremes."""
+    """Returns the median over the steps of all rounds, and their extremes."""
     for result in found:
         if "error" in result:
             return result
@@ -147,7 +161,7 @@ def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def matrix_rate(multiply: Callable[[], None], side: int) -> float:
-    """Multiply-adds per second in a product of two square matrices."""
+    """Returns the multiply-adds per second in a product of two square matrices."""
     multiply()
     seconds = []
     for _ in range(7):
@@ -167,6 +181,9 @@ def own_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, A
     if case["configuration"] == KERAS_NORM:
         fused = keras_nonlocal.layers.FusedBatchNormalization
         fused.call = keras.layers.BatchNormalization.call
+    if case["configuration"] == KERAS_CONVOLUTION:
+        folded = keras_nonlocal.layers.FoldedConv3D
+        folded.convolution_op = keras.layers.Conv3D.convolution_op
     model = keras_nonlocal.NLResNet(
         case["depth"], case["variant"], input_shape=(FRAMES, SIDE, SIDE, 3)
     )
@@ -207,6 +224,9 @@ def peer_step(case: dict[str, Any]) -> tuple[Callable[[], None], Any, dict[str, 
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    # What XLA does by itself on GPUs: it tries kernels, and multiplies in TF32.
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
     model = pyslowfast.build(case["peer"], case["variant"], case["depth"]).to(device)
     clips = torch.randn(case["batch"], 3, FRAMES, SIDE, SIDE, device=device)
     if "channels_last_3d" in case["configuration"]:

@@ -2,6 +2,8 @@
 
 python benchmarks/page.py --peer ~/SlowFast          # all sections
 python benchmarks/page.py --only clips feeding       # these, the others stay
+python benchmarks/page.py --only gpu                 # on a machine with a GPU
+python benchmarks/page.py --only detection --peer-python ~/torchvision/bin/python
 """
 
 import argparse
@@ -14,6 +16,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER / "RESULTS.md"
+ON_GPU_OPTIONS = ["--dtype", "mixed_bfloat16", "--batch", "32", "--rounds", "1"]
+ON_GPU_OPTIONS += ["--repeats", "20", "--former"]
 # Section -> its title and, for each table, the arguments of a script.
 SECTIONS = {
     "networks": ("Networks", [["networks.py", "--former", "--rounds", "2"]]),
@@ -30,13 +34,23 @@ SECTIONS = {
     "clips": ("Reading clips", [["clips.py", "--memory-clips", "10000"]]),
     "feeding": ("Feeding an accelerator", [["feeding.py"]]),
     "export": ("Exported models", [["export.py"]]),
+    "detection": (
+        "Mask R-CNN",
+        [
+            ["detection.py", "--repeats", "2", "--objects", "1", "100"],
+            ["detection.py", "--pieces"],
+        ],
+    ),
+    "gpu": ("Networks on a GPU", [["networks.py", *ON_GPU_OPTIONS]]),
 }
+# Left as they are unless named: they need a GPU.
+ON_GPU = frozenset({"gpu"})
 WITH_PEER = frozenset({"networks.py", "nonlocal_block.py"})
 INTRODUCTION = """# Results of the benchmarks
 
 Written by `python benchmarks/page.py`; every section is the output of the command above
 it. A time alone means little, since machines differ and change; the ratios in a section
-are of one run. On a GPU: not measured.
+are of one run. Sections on a GPU are as old as their dates: they need another machine.
 """
 
 
@@ -44,12 +58,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS), default=SECTIONS)
+    parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS))
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
+    parser.add_argument(
+        "--peer-python", metavar="PATH", help="Python of the peers of detection.py"
+    )
     options = parser.parse_args()
     sections = written_sections()
-    for key in options.only:
-        sections[key] = section(key, options.peer)
+    for key in options.only or (key for key in SECTIONS if key not in ON_GPU):
+        sections[key] = section(key, options.peer, options.peer_python)
         texts = [sections[key] for key in SECTIONS if key in sections]
         log = (FOLDER / "LOG.md").read_text("utf-8")
         PAGE.write_text("\n".join([INTRODUCTION, *texts, log]), "utf-8")
@@ -69,18 +86,23 @@ def written_sections() -> dict[str, str]:
     }
 
 
-def section(key: str, peer: str | None) -> str:
+def section(key: str, peer: str | None, peer_python: str | None) -> str:
     title, tables = SECTIONS[key]
+    backend = {"KERAS_BACKEND": "jax"} if key in ON_GPU else {}
     lines = [f"## {title}", ""]
     for arguments in tables:
-        shown = f"python benchmarks/{' '.join(arguments)}"
+        settings = "".join(f"{name}={value} " for name, value in backend.items())
+        shown = f"{settings}python benchmarks/{' '.join(arguments)}"
         command = [sys.executable, str(FOLDER / arguments[0]), *arguments[1:]]
         if peer and arguments[0] in WITH_PEER:
             command += ["--peer", peer]
             shown += " --peer SlowFast"
+        if peer_python and arguments[0] == "detection.py":
+            command += ["--peer-python", peer_python]
+            shown += " --peer-python PEERS/bin/python"
         done = subprocess.run(
             command,
-            env={"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ},
+            env={"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ, **backend},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

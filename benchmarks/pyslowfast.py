@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 _NOT_USED = frozenset(
-    {"cv2", "detectron2", "fairscale", "pandas", "pytorchvideo", "sklearn"}
+    {
+        "av",
+        "cv2",
+        "decord",
+        "detectron2",
+        "fairscale",
+        "pandas",
+        "pytorchvideo",
+        "sklearn",
+    }
     | {"torchvision"}
 )
 CONFIGURATIONS = {

@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     builder = keras_nonlocal.NLResNet50I3D
     seconds["import Keras, its backend and this package"] = since(start)
-    # The first layer of a process initialises the backend.
+    # The first layer of a process initializes the backend.
     keras.layers.Dense(1)(np.zeros((1, 1)))
     start = time.perf_counter()
     model = builder(input_shape=(8, 224, 224, 3))

@@ -1,4 +1,4 @@
-"""Loads what the quickstart saved and compares the scores.
+"""Loads the models that the quickstart saved and compares their scores.
 
 python examples/compare_saved_models.py quickstart_output
 """
@@ -7,7 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 import numpy as np

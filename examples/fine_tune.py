@@ -5,23 +5,24 @@ python examples/fine_tune.py                        # writes videos, trains on f
 python examples/fine_tune.py --data DIR --model trained.keras --frame-stride 8
                                                     # DIR/train/<class>/*.mp4, DIR/test
 
-The clips have the size that the network takes; it must take pixels from 0 to 255
-(`include_preprocessing=True`), as those of `keras-nonlocal train` do.
+The clips have the input size of the network. It must take pixels from 0 to 255
+(`include_preprocessing=True`), like the networks of `keras-nonlocal train`.
 """
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 from motion_videos import MOTIONS, write_collection
 
 import keras_nonlocal
 from keras_nonlocal import training
-from keras_nonlocal.data import video_dataset_from_directory
+from keras_nonlocal.data import list_directory, video_dataset_from_directory
+from keras_nonlocal.runs import TrainingSettings, run_training
 
 OLD, NEW = tuple(MOTIONS)[:4], tuple(MOTIONS)[4:]
 FRAMES, SIDE, STRIDE = 8, 32, 2
@@ -38,6 +39,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--videos-per-class", type=int, default=32)
     options = parser.parse_args()
+    if options.data is not None and options.model is None:
+        parser.error("--data needs --model, a network to fine-tune")
     keras.utils.set_random_seed(0)
 
     directory = options.data or options.output / "videos"
@@ -52,8 +55,8 @@ def main() -> None:
         model = keras.saving.load_model(options.model, compile=False)
 
     names = NEW if options.data is None else None
-    train, test = datasets(directory, names, model, options.frame_stride)
-    # A new classifier on the same layers; what is general and low stays as it is.
+    train = clips_of(directory / "train", names, model, options.frame_stride)
+    # A new classifier on the same layers. The first stages are general and stay frozen.
     model = training.replace_classifier(model, len(train.class_names))
     frozen = training.freeze_stages(model, ("stem", "res2"))
     print(f"{len(frozen)} layers up to res2 are frozen")
@@ -62,13 +65,13 @@ def main() -> None:
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    # Killed, the same command goes on where it was.
+    # If the process is killed, the same command resumes the training run.
     training.fit_resumably(
         model, train, options.output / "run", epochs=options.epochs, verbose=2
     )
     result = keras_nonlocal.evaluate_videos(
         model,
-        list_of(test),
+        list_directory(directory / "test", class_names=names),
         num_clips=2,
         num_crops=1,
         frame_stride=options.frame_stride,
@@ -80,46 +83,43 @@ def main() -> None:
 
 
 def train_first(directory: Path, options: argparse.Namespace) -> keras.Model:
-    """A network that knows other classes, in the place of one of Kinetics."""
-    model = keras_nonlocal.NLResNet50I3D(
-        input_shape=(FRAMES, SIDE, SIDE, 3),
-        classes=len(OLD),
+    """Trains a network on other classes, in place of one trained on Kinetics."""
+    settings = TrainingSettings().replace(
+        videos=directory / "train",
+        class_names=OLD,
+        output=options.output / "first_run",
+        weights=None,
         width=8,
-        include_preprocessing=True,
+        num_frames=FRAMES,
+        frame_stride=options.frame_stride,
+        crop_size=SIDE,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        learning_rate_batch_size=None,
+        schedule="constant",
+        batch_size=16,
+        epochs=options.epochs,
+        precise_statistics=0,
     )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    train, _ = datasets(directory, OLD, model, options.frame_stride)
-    model.fit(train, epochs=options.epochs, shuffle=False, verbose=2)
-    return model
+    return run_training(settings, verbose=2).model
 
 
-def datasets(
+def clips_of(
     directory: Path,
     class_names: tuple[str, ...] | None,
     model: keras.Model,
     frame_stride: int,
-) -> tuple:
+) -> keras_nonlocal.data.ClipDataset:
+    """Returns clips of the size that the network takes."""
     _, num_frames, height, width, _ = model.input_shape
-    return tuple(
-        video_dataset_from_directory(
-            directory / part,
-            class_names=class_names,
-            num_frames=num_frames,
-            frame_stride=frame_stride,
-            crop_size=(height, width),
-            batch_size=16,
-            shuffle=shuffle,
-            seed=1,
-        )
-        for part, shuffle in (("train", True), ("test", False))
-    )
-
-
-def list_of(dataset) -> keras_nonlocal.data.VideoList:
-    names = dataset.class_names
-    labels = tuple(names.index(Path(path).parent.name) for path in dataset.file_paths)
-    return keras_nonlocal.data.VideoList(
-        tuple(dataset.file_paths), labels, tuple(names)
+    return video_dataset_from_directory(
+        directory,
+        class_names=class_names,
+        num_frames=num_frames,
+        frame_stride=frame_stride,
+        crop_size=(height, width),
+        batch_size=16,
+        seed=1,
     )
 
 

@@ -1,20 +1,20 @@
-"""Goes on with a network on clips four times as long, as the paper does.
+"""Continues the training of a network on clips four times as long, as in the paper.
 
 python examples/long_clips.py                       # on videos that it writes
 python examples/long_clips.py --data DIR            # DIR/<class>/*.mp4
 
-The weights carry over, because nothing in the network depends on the number of frames.
-Batches of long clips are small, so the statistics of batch normalisation are frozen; γ
-and β go on learning. `rematerialized` computes activations again instead of keeping
-them, which fits clips that are longer still.
+The weights carry over, because no part of the network depends on the number of frames.
+Batches of long clips are small, so the statistics of batch normalization are frozen,
+while γ and β are still trained. For even longer clips, `rematerialized` recomputes
+activations instead of keeping them.
 """
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 from motion_videos import write_collection
@@ -22,8 +22,9 @@ from motion_videos import write_collection
 import keras_nonlocal
 from keras_nonlocal import training
 from keras_nonlocal.data import video_dataset_from_directory
+from keras_nonlocal.runs import TrainingSettings, run_training
 
-SHORT, LONG, SIDE = 8, 32, 32
+SHORT, LONG, SIDE, WIDTH = 8, 32, 32, 8
 
 
 def main() -> None:
@@ -42,13 +43,22 @@ def main() -> None:
         for _ in write_collection(directory, options.videos_per_class, (0,)):
             pass
 
-    clips = read_clips(directory, SHORT, frame_stride=4, batch_size=16)
-    short = network(SHORT, len(clips.class_names), "batch")
-    short.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    short.fit(clips, epochs=options.epochs, shuffle=False, verbose=2)
-
-    clips = read_clips(directory, LONG, frame_stride=1, batch_size=4)
-    long = network(LONG, len(clips.class_names), "frozen_batch")
+    short = train_on_short_clips(directory, options)
+    clips = video_dataset_from_directory(
+        directory,
+        num_frames=LONG,
+        frame_stride=1,
+        crop_size=SIDE,
+        batch_size=4,
+        seed=1,
+    )
+    long = keras_nonlocal.NLResNet50I3D(
+        input_shape=(LONG, SIDE, SIDE, 3),
+        classes=len(clips.class_names),
+        width=WIDTH,
+        normalization="frozen_batch",
+        include_preprocessing=True,
+    )
     long.set_weights(short.get_weights())
     print(f"\nclips of {LONG} frames, before training on them")
     rate = training.scaled_learning_rate(batch_size=4)
@@ -63,25 +73,24 @@ def main() -> None:
     print(f"{options.output / 'long_clips.keras'}: the network")
 
 
-def network(num_frames: int, classes: int, normalization: str) -> keras.Model:
-    return keras_nonlocal.NLResNet50I3D(
-        input_shape=(num_frames, SIDE, SIDE, 3),
-        classes=classes,
-        width=8,
-        normalization=normalization,
-        include_preprocessing=True,
-    )
-
-
-def read_clips(directory: Path, num_frames: int, frame_stride: int, batch_size: int):
-    return video_dataset_from_directory(
-        directory,
-        num_frames=num_frames,
-        frame_stride=frame_stride,
+def train_on_short_clips(directory: Path, options: argparse.Namespace) -> keras.Model:
+    settings = TrainingSettings().replace(
+        videos=directory,
+        output=options.output / "short_clips",
+        weights=None,
+        width=WIDTH,
+        num_frames=SHORT,
+        frame_stride=LONG // SHORT,
         crop_size=SIDE,
-        batch_size=batch_size,
-        seed=1,
+        optimizer="adamw",
+        learning_rate=1e-3,
+        learning_rate_batch_size=None,
+        schedule="constant",
+        batch_size=16,
+        epochs=options.epochs,
+        precise_statistics=0,
     )
+    return run_training(settings, verbose=2).model
 
 
 if __name__ == "__main__":

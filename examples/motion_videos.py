@@ -1,7 +1,7 @@
-"""Writes a small labelled collection of H.264 videos of camera motions.
+"""Writes a small labeled collection of H.264 videos of camera motions.
 
-No single frame tells the classes apart, and each has its time-reversed counterpart:
-a network must see the order of the frames to score above one half.
+No single frame identifies the class, and each class has a time-reversed counterpart. A
+network must use the order of the frames to score above one half.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ FRAMES_PER_SECOND = 25
 def write_collection(
     directory: Path, videos_per_class: int, seed: tuple[int, ...]
 ) -> Iterator[Path]:
-    """Writes `directory/<class>/<number>.mp4`, yielding each file when it is there.
+    """Writes `directory/<class>/<number>.mp4` and yields each finished file.
 
     Args:
-        directory: Created if need be.
+        directory: Output folder, created if it does not exist.
         videos_per_class: Number of videos of every class.
-        seed: Two collections with different seeds share no background.
+        seed: Collections with different seeds share no background.
     """
     for class_number, class_name in enumerate(MOTIONS):
         folder = directory / class_name
@@ -63,31 +63,31 @@ def render(class_name: str, rng: np.random.Generator) -> np.ndarray:
     wall = _wall(rng)
     speed = rng.uniform(1.0, 2.0)
     scale = rng.uniform(0.7, 1.3)
-    centre = rng.uniform(0, len(wall), 2)
+    center = rng.uniform(0, len(wall), 2)
     sticker = _Sticker(rng)
     rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     frames = np.empty((NUM_FRAMES, HEIGHT, WIDTH, 3), np.uint8)
     for time in range(NUM_FRAMES):
         size = scale * zoom ** (speed * (time - NUM_FRAMES / 2))
-        y = (rows - HEIGHT / 2) * size + centre[0] + down * speed * time
-        x = (columns - WIDTH / 2) * size + centre[1] + right * speed * time
+        y = (rows - HEIGHT / 2) * size + center[0] + down * speed * time
+        x = (columns - WIDTH / 2) * size + center[1] + right * speed * time
         frames[time] = wall[y.astype(int) % len(wall), x.astype(int) % len(wall)]
         sticker.paint(frames[time])
     return frames
 
 
 class _Sticker:
-    """A spot on the lens, which tells nothing about the motion."""
+    """A spot on the lens, which reveals nothing about the motion."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self.centre = rng.uniform((0, 0), (HEIGHT, WIDTH))
+        self.center = rng.uniform((0, 0), (HEIGHT, WIDTH))
         self.radius = rng.uniform(4, 9)
-        self.colour = rng.integers(0, 256, 3)
+        self.color = rng.integers(0, 256, 3)
 
     def paint(self, image: np.ndarray) -> None:
         rows, columns = np.ogrid[:HEIGHT, :WIDTH]
-        distance = np.hypot(rows - self.centre[0], columns - self.centre[1])
-        image[distance < self.radius] = self.colour
+        distance = np.hypot(rows - self.center[0], columns - self.center[1])
+        image[distance < self.radius] = self.color
 
 
 def _wall(rng: np.random.Generator, size: int = 160) -> np.ndarray:

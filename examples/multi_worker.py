@@ -4,13 +4,13 @@ python examples/multi_worker.py                     # two workers on this machin
                                                     # videos that it writes
 
 On several machines, start one process on each with the same data and the environment
-variable TF_CONFIG, which names all workers and says which one it is:
+variable TF_CONFIG, which lists all workers and the index of this one:
 
 TF_CONFIG='{"cluster": {"worker": ["a:12345", "b:12345"]},
             "task": {"type": "worker", "index": 0}}' \\
     python examples/multi_worker.py --data DIR --worker
 
-The same for a training of your own, with nothing to write:
+One command does the same for your own videos:
 keras-nonlocal train DIR --strategy multi-worker
 """
 
@@ -24,8 +24,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 SIDE, NUM_FRAMES, GLOBAL_BATCH = 32, 8, 16
 
@@ -51,17 +52,17 @@ def main() -> None:
 
 
 def work(directory: Path, options: argparse.Namespace) -> None:
-    """What every worker does; the chief, worker 0, writes the network."""
+    """Trains as one of the workers. The chief, worker 0, saves the network."""
     import keras
     import tensorflow as tf
 
-    # Before anything else of TensorFlow.
+    # Before any other use of TensorFlow.
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     import keras_nonlocal
 
     keras.utils.set_random_seed(0)
-    # Every worker makes the same dataset of global batches; TensorFlow gives each
-    # replica its part of every batch.
+    # Every worker creates the same dataset of global batches, and TensorFlow gives
+    # each replica its part of every batch.
     clips = keras_nonlocal.data.video_dataset_from_directory(
         directory,
         num_frames=NUM_FRAMES,
@@ -95,7 +96,7 @@ def work(directory: Path, options: argparse.Namespace) -> None:
     )
     if index == 0:
         model.save(options.output / "model.keras")
-    # Nobody leaves before the chief is done: a sum over all workers waits for them.
+    # All workers wait for the chief, because a sum over all workers needs all of them.
     strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None)
 
 

@@ -1,19 +1,19 @@
-"""Non-local blocks in networks of your own, for signals and for images.
+"""Non-local blocks in your own networks for signals and images.
 
 python examples/own_network.py
 KERAS_BACKEND=jax python examples/own_network.py
 
-Three marks lie somewhere in each input, a strong, a middling and a weak one. The
-question is whether the strong and the weak one are of the same kind, which no window of
-a convolution sees and no pooling keeps. The same small network is trained without and
-with a block.
+Each input contains three marks at random places: a strong, a medium and a weak one. The
+task is to decide whether the strong and the weak mark are of the same kind, which no
+window of a convolution covers and no pooling preserves. The same small network is
+trained without and with a block.
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ CONVOLUTION = {1: layers.Conv1D, 2: layers.Conv2D}
 POOLING = {1: layers.GlobalMaxPooling1D, 2: layers.GlobalMaxPooling2D}
 KINDS = 3
 STRENGTHS = (3.0, 2.0, 1.0)
-# XLA makes small networks on CPUs slower; JAX has nothing else.
+# XLA makes small networks slower on CPUs, but JAX always uses it.
 XLA = keras.backend.backend() == "jax"
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     for rank, side, length in ((1, 48, 5), (2, 12, 3)):
         x, y = three_marks(options.samples, rank, side, length)
         split = options.samples * 4 // 5
-        # The block's own initializer suits networks that are trained already.
+        # The block's default initializer is meant for trained networks.
         for block in (None, NonLocalBlock(kernel_initializer="glorot_uniform")):
             model = network(rank, length, block)
             model.compile(
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def network(rank: int, length: int, block: NonLocalBlock | None) -> keras.Model:
-    """Convolutions, a block or none, and a decision; any size of input."""
+    """Returns a network of convolutions and an optional block, for any input size."""
     inputs = keras.Input((*(None,) * rank, 1))
     x = inputs
     for filters in (16, 32):
@@ -73,9 +73,9 @@ def network(rank: int, length: int, block: NonLocalBlock | None) -> keras.Model:
 def three_marks(
     count: int, rank: int, side: int, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs `(count, side, …, 1)`, and whether strong and weak mark are of a kind.
+    """Returns inputs `(count, side, …, 1)` and whether two marks are of the same kind.
 
-    Both kinds of marks that an input has are there in either case.
+    In both cases, the input contains both kinds of marks.
     """
     rng = np.random.default_rng(0)
     shapes = rng.normal(size=(KINDS, *(length,) * rank))

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before TensorFlow is imported: fast convolutions on CPUs, no start-up messages.
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_nonlocal.tensorflow_start import start_quietly
+
+start_quietly()  # before TensorFlow is imported
 
 import keras
 import numpy as np
@@ -145,7 +146,7 @@ def read_videos(
 
 
 def check_videos(paths: list[str]) -> None:
-    """Ends the program before the training if a video cannot be read."""
+    """Exits before the training if a video cannot be read."""
     print(f"Checking {len(paths)} videos")
     progress = keras.utils.Progbar(len(paths), unit_name="video", verbose=LIVE)
     facts = scan_videos(paths, decode=False, progress=lambda _: progress.add(1))
@@ -156,7 +157,7 @@ def check_videos(paths: list[str]) -> None:
 
 @dataclass
 class Run:
-    """A trained network and how it did on whole unseen videos."""
+    """A trained network and its results on whole unseen videos."""
 
     title: str
     model: keras.Model
@@ -197,14 +198,14 @@ def run(
             keras.optimizers.AdamW(schedule, weight_decay=1e-4),
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
-            jit_compile=False,  # on CPUs XLA is slower
+            jit_compile=False,  # XLA is slower on CPUs
         )
     start = time.perf_counter()
     history = model.fit(
         train,
         validation_data=test,
         epochs=options.epochs,
-        shuffle=False,  # the dataset does
+        shuffle=False,  # the dataset shuffles
         verbose=1 if LIVE else 2,
     ).history
     seconds = time.perf_counter() - start
@@ -226,7 +227,7 @@ def run(
 
 
 def true_labels(dataset: Any) -> list[int]:
-    """The class of each of the dataset's files: the folder that holds it."""
+    """Returns the class of each file in a dataset, which is the name of its folder."""
     return [
         next(
             dataset.class_names.index(p.name)
@@ -238,7 +239,7 @@ def true_labels(dataset: Any) -> list[int]:
 
 
 def save(model: keras.Model, test: tf.data.Dataset, output: Path) -> None:
-    """Saves, exports, and compares both in a fresh process."""
+    """Saves and exports a model, and compares both files in a new process."""
     model.save(output / "model.keras")
     model.export(output / "saved_model" / "1", verbose=False)
     clips = next(iter(test))[0].numpy()

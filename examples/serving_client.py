@@ -1,18 +1,18 @@
-"""Asks TensorFlow Serving what a video shows, by gRPC or REST.
+"""Queries TensorFlow Serving for the classes of a video, by gRPC or REST.
 
 python examples/serving_client.py                     # writes a video and a SavedModel,
                                                       # and answers in this process
 python examples/serving_client.py VIDEO --grpc localhost:8500 --model gestures
 python examples/serving_client.py VIDEO --rest http://localhost:8501 --model gestures
 
-The server is one that `keras_nonlocal.export_saved_model` wrote for:
+The server uses a model that `keras_nonlocal.export_saved_model` wrote:
 
 docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME=gestures \\
     -v "$PWD/serving/gestures:/models/gestures" tensorflow/serving
 
-A clip of 8 frames of 224×224 is 1.2 MB as bytes, and gRPC refuses messages of more than
-4 MB unless both sides raise their limits. So the frames are sent as JPEGs, which the
-model decodes, crops and normalises itself; `--raw` shows the difference. gRPC needs
+A clip of 8 frames of 224×224 pixels has 1.2 MB, and gRPC rejects messages of more than
+4 MB unless both sides raise their limits. The frames are therefore sent as JPEGs, which
+the model decodes, crops and normalizes itself. `--raw` shows the difference. gRPC needs
 `pip install grpcio tensorflow-serving-api`.
 """
 
@@ -81,7 +81,7 @@ def parse_options() -> argparse.Namespace:
 
 
 def write_example(options: argparse.Namespace) -> None:
-    """Writes a video and an untrained network, so that there is something to ask."""
+    """Writes a video and an untrained network as an example."""
     from motion_videos import MOTIONS, render, write_video
 
     import keras_nonlocal
@@ -108,7 +108,7 @@ def write_example(options: argparse.Namespace) -> None:
 
 
 def request_of(options: argparse.Namespace) -> tuple[str, str, np.ndarray]:
-    """Signature, name and value of the input that is sent."""
+    """Returns the signature, name and value of the input to send."""
     sampler = ClipSampler(options.num_frames, options.frame_stride, options.num_clips)
     crop = (options.raw, options.raw) if options.raw else None
     framing = Framing(options.short_side, crop)
@@ -124,7 +124,7 @@ def request_of(options: argparse.Namespace) -> tuple[str, str, np.ndarray]:
 
 
 def jpeg(picture: np.ndarray) -> bytes:
-    """Encodes RGB bytes with full colour resolution and hardly any loss."""
+    """Encodes RGB bytes with full color resolution and hardly any loss."""
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.height, encoder.width = picture.shape[:2]
     encoder.pix_fmt = "yuvj444p"
@@ -192,13 +192,13 @@ def ask_by_rest(
             outputs = json.load(response)["outputs"]
     except urllib.error.HTTPError as error:
         raise OSError(f"{error.code}: {error.read().decode()}") from None
-    if not isinstance(outputs, dict):  # of a model without class names
+    if not isinstance(outputs, dict):  # for a model without class names
         outputs = {"scores": outputs}
     return {key: np.array(rows[0]) for key, rows in outputs.items()}
 
 
 def as_json(value: object) -> object:
-    """JSON has no byte strings: TensorFlow Serving takes them in base64."""
+    """Converts byte strings, which JSON lacks, to TensorFlow Serving's base64 form."""
     if isinstance(value, list):
         return [as_json(item) for item in value]
     if isinstance(value, bytes):

@@ -1,25 +1,23 @@
-"""Videos with several labels, in the manner of Charades: sigmoid, cross-entropy, mAP.
+"""Training on videos with several labels, as in Charades: sigmoid, cross-entropy, mAP.
 
 python examples/several_labels.py                   # on videos that it writes
-python examples/several_labels.py --csv Charades_v1_train.csv --root Charades_v1_480
+python examples/several_labels.py --csv Charades_v1_train.csv \\
+    --test-csv Charades_v1_test.csv --root Charades_v1_480
 
-A generated video shows one motion and then another; its labels are both.
+Each generated video shows two motions, one after the other, and is labeled with both.
 """
 
 import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from keras_nonlocal.tensorflow_start import start_quietly
 
-import keras
+start_quietly()  # before TensorFlow is imported
+
 import numpy as np
 from motion_videos import MOTIONS, render, write_video
 
-import keras_nonlocal
-from keras_nonlocal.data import VideoList, read_charades_csv, video_dataset_from_list
-from keras_nonlocal.training import MeanAveragePrecision
+from keras_nonlocal.runs import TrainingSettings, run_training
 
 NUM_FRAMES, SIDE = 16, 32
 
@@ -29,69 +27,74 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--csv", type=Path, help="default: generated videos")
+    parser.add_argument("--test-csv", type=Path, help="videos that --csv does not have")
     parser.add_argument("--root", type=Path, help="folder of the videos of --csv")
     parser.add_argument("--output", type=Path, default=Path("several_labels_output"))
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--videos", type=int, default=160)
     options = parser.parse_args()
-    keras.utils.set_random_seed(0)
-    if options.csv is None:
-        videos = written_videos(options.output / "videos", options.videos)
-    else:
-        videos = read_charades_csv(options.csv, options.root)
-    train, validation = video_dataset_from_list(
-        videos,
-        label_mode="multi_hot",
+    settings = TrainingSettings().replace(
+        output=options.output / "run",
+        weights=None,
+        width=8,
         num_frames=NUM_FRAMES,
         frame_stride=4,
         crop_size=SIDE,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        learning_rate_batch_size=None,
+        schedule="cosine",
         batch_size=16,
-        seed=1,
-        validation_split=0.2,
-        subset="both",
-    )
-    classes = len(videos.class_names)
-    model = keras_nonlocal.NLResNet50I3D(
-        input_shape=(NUM_FRAMES, SIDE, SIDE, 3),
-        classes=classes,
-        classifier_activation="sigmoid",
-        width=8,
-        include_preprocessing=True,
-    )
-    mean_average_precision = MeanAveragePrecision(
-        classes, capacity=len(videos.paths), name="mAP"
-    )
-    model.compile("adam", "binary_crossentropy", metrics=[mean_average_precision])
-    model.fit(
-        train,
-        validation_data=validation,
         epochs=options.epochs,
-        shuffle=False,
-        verbose=2,
+        precise_statistics=10,
+        num_clips=3,
+        num_crops=1,
     )
-    _, paths = videos.split(0.2)
-    result = keras_nonlocal.evaluate_videos(
-        model, paths, num_clips=3, num_crops=1, frame_stride=4, verbose=0
-    )
-    for row in result.per_class:
-        print(f"{row['class']:12s} {row['videos']:4d} {row['average_precision']:.3f}")
-    print(result)
+    if options.csv is None:
+        directory = options.output / "videos"
+        train, test = write_lists(directory, options.videos)
+        settings = settings.replace(
+            videos=train,
+            test=test,
+            root=directory,
+            list_format="path-labels",
+            class_names=tuple(MOTIONS),
+        )
+    else:
+        settings = settings.replace(
+            videos=options.csv,
+            test=options.test_csv,
+            root=options.root or "",
+            list_format="charades",
+        )
+    settings = settings.replace(validation=settings.data.test)
+    result = run_training(settings, verbose=2, announce=print)
+    if result.evaluation is not None:
+        for row in result.evaluation.per_class:
+            precision = row["average_precision"]
+            print(f"{row['class']:12s} {row['videos']:4d} {precision:.3f}")
+        print(result.evaluation)
 
 
-def written_videos(directory: Path, count: int) -> VideoList:
-    """Videos of one motion after another."""
+def write_lists(directory: Path, count: int) -> tuple[Path, Path]:
+    """Writes videos of one motion after another, and lists for training and test."""
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     names = tuple(MOTIONS)
-    paths, labels = [], []
+    lines = []
     for index in range(count):
         first, second = sorted(rng.choice(len(names), 2, replace=False).tolist())
         path = directory / f"{index:04d}.mp4"
         parts = [render(names[label], rng) for label in (first, second)]
         write_video(path, np.concatenate(parts))
-        paths.append(str(path))
-        labels.append((first, second))
-    return VideoList(tuple(paths), tuple(labels), names)
+        lines.append(f"{path.name},{first},{second}\n")
+    num_training = count - count // 5
+    files = directory / "train.txt", directory / "test.txt"
+    for file, part in zip(
+        files, (lines[:num_training], lines[num_training:]), strict=True
+    ):
+        file.write_text("".join(part))
+    return files
 
 
 if __name__ == "__main__":

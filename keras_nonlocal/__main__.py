@@ -1,4 +1,4 @@
-"""`python -m keras_nonlocal` is the command `keras-nonlocal`."""
+"""Runs the command `keras-nonlocal` for `python -m keras_nonlocal`."""
 
 import sys
 

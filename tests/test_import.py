@@ -2,16 +2,22 @@
 
 import ast
 import importlib
+import inspect
 import json
+import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
 
 import keras_nonlocal
+from keras_nonlocal._registration import _REGISTERING_MODULES
+from keras_nonlocal._surface import public_names, rooms
 
 PACKAGE = Path(keras_nonlocal.__file__).parent
+REGISTERED = [f"keras_nonlocal>{name}" for name in ("NonLocalBlock", "RegionModel")]
 
 
 def run_python(code: str, *arguments: str) -> str:
@@ -39,6 +45,11 @@ def test_import_loads_no_backend_and_no_decoder():
     [
         "import keras, keras_nonlocal",
         pytest.param("import keras_nonlocal, keras", marks=pytest.mark.slow),
+        pytest.param(
+            "import importlib.util, keras_nonlocal;"
+            "importlib.util.find_spec('keras'); import keras",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
@@ -58,6 +69,30 @@ def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
     augment = keras_nonlocal.data.AugmentClips(flip, "channels")
     keras.Model(inputs, augment(inputs)).save(path)
     assert run_python(code, str(path)).split()[-1] == "AugmentClips"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "detection.RegionModel",
+        "layers.FrozenBatchNormalization",
+        "layers.FusedBatchNormalization",
+        "layers.NonLocalBlock",
+        "layers.PixelPreprocessing",
+        "training.gradient_l2",
+    ],
+)
+def test_a_public_name_may_be_the_first_import_of_all(name):
+    room, _, name = name.rpartition(".")
+    code = f"""
+import os
+os.environ["KERAS_BACKEND"] = "numpy"  # the quickest
+from keras_nonlocal.{room} import {name}
+import keras
+print(all(map(keras.saving.get_registered_object, {REGISTERED})))
+"""
+    assert run_python(code) == "True\n"
 
 
 @pytest.mark.slow
@@ -82,89 +117,212 @@ def test_onednn_cannot_be_asked_for_later(monkeypatch):
         keras_nonlocal.enable_onednn()
 
 
-def test_every_public_name_resolves():
-    for name in keras_nonlocal.__all__:
-        assert getattr(keras_nonlocal, name) is not None
-    assert set(keras_nonlocal.__all__) <= set(dir(keras_nonlocal))
+ROOMS = ("keras_nonlocal", *(f"keras_nonlocal.{room}" for room in rooms()))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_resolves_and_nothing_else_is_shown(room):
+    module = importlib.import_module(room)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert dir(module) == sorted(module.__all__)
+    submodules = {path.stem for path in Path(module.__file__).parent.iterdir()}
+    if room != "keras_nonlocal":
+        # A function would hide the module of its name, or the module the function.
+        assert submodules.isdisjoint(module.__all__)
+
+
+def test_rooms_are_there_without_having_been_imported():
+    code = (
+        "import keras_nonlocal\n"
+        "from keras_nonlocal import visualize\n"
+        "print(dir(keras_nonlocal.data) == sorted(keras_nonlocal.data.__all__))\n"
+        "print(keras_nonlocal.inference.VideoEvaluation.__name__)\n"
+        "print(visualize.Attention.__name__, keras_nonlocal.metrics.__name__)"
+    )
+    assert run_python(code).split() == [
+        "True",
+        "VideoEvaluation",
+        "Attention",
+        "keras_nonlocal.metrics",
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["detection.Anchors", "detection.RECIPES", "training.ReplicatedModel"]
+)
+def test_names_can_be_the_first_that_imports_keras(name):
+    code = f"import sys, keras_nonlocal; keras_nonlocal.{name}"
+    run_python(f"{code}; assert 'keras' in sys.modules")
 
 
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'ResNet51C2D'"):
         keras_nonlocal.ResNet51C2D  # noqa: B018
+    with pytest.raises(AttributeError, match=r"keras_nonlocal\.data' has no"):
+        keras_nonlocal.data.importlib  # noqa: B018
 
 
-def test_type_checkers_see_the_public_names():
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
-    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+@pytest.mark.parametrize("room", ROOMS)
+def test_type_checkers_see_the_public_names(room):
+    path = PACKAGE.parent.joinpath(*room.split("."), "__init__.py")
+    (guarded,) = (
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.If)
+    )
     seen = {
-        alias.asname
+        alias.asname: f"{node.module}.{alias.name}"
         for node in guarded.body
-        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == set(keras_nonlocal.__all__) - {"__version__"}
+    expected = {name: f"{module}.{name}" for name, module in public_names(room).items()}
+    if room == "keras_nonlocal":
+        expected |= {name: f"keras_nonlocal.{name}" for name in rooms()}
+    assert seen == expected
 
 
-# Room -> what it may import from the package.
-ARROWS = {
-    "_version": set(),
-    "_registration": set(),
-    "onednn": set(),
-    "architectures": set(),
-    "kernels": set(),
-    "layers": {"kernels"},
-    "weights": {"architectures", "layers"},
-    "replicas": set(),
-    "models": {"architectures", "layers", "replicas", "weights"},
-    "data": set(),
-    "training": {"architectures", "layers", "data", "models", "replicas"},
-    "inference": {"data", "models", "training"},
-    "export": {"data", "layers", "models"},
-    "visualize": {"data", "layers", "models"},
-    "cli": {
-        "architectures",
-        "data",
-        "export",
-        "inference",
-        "models",
-        "training",
-        "visualize",
-        "weights",
-    },
+def test_types_that_users_get_back_are_public():
+    public = {
+        id(getattr(importlib.import_module(room), name))
+        for room in ROOMS
+        for name in public_names(room)
+    }
+    for room in ROOMS:
+        for name in public_names(room):
+            value = getattr(importlib.import_module(room), name)
+            if not inspect.isfunction(value):
+                continue
+            for found in classes_in(typing.get_type_hints(value).get("return")):
+                assert id(found) in public, f"{name} returns {found}"
+
+
+def classes_in(hint):
+    """The classes of this package in a type hint."""
+    if isinstance(hint, type) and hint.__module__.startswith("keras_nonlocal"):
+        yield hint
+    for part in typing.get_args(hint):
+        yield from classes_in(part)
+
+
+def test_registered_classes_are_registered_with_the_package():
+    registering = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for path in PACKAGE.rglob("*.py")
+        if "@keras.saving.register_keras_serializable" in path.read_text()
+    }
+    assert registering == set(_REGISTERING_MODULES)
+
+
+def documented_arrows() -> dict[str, set[str]]:
+    """Room → what CONTRIBUTING's table lets it import."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text("utf-8")
+    table = text.partition("| room |")[2].partition("\n\n")[0]
+    arrows = {}
+    for row in table.splitlines()[2:]:
+        room, _, imports = (cell.strip() for cell in row.strip("|").split("|"))
+        name = room.strip("`").removesuffix("/").removesuffix(".py")
+        arrows[name] = set(re.findall(r"`(\w+)`", imports))
+    return arrows
+
+
+# These hold the package together.
+UNDOCUMENTED = {
+    "__init__": {"_registration", "_version"},
     "__main__": {"cli"},
+    "_lazy": {"_registration", "_surface"},
+    "_registration": {"import_hooks"},
+    "_surface": set(),
+    "_version": set(),
 }
-TENSORFLOW_ROOMS = {"data", "export", "kernels", "replicas", "training", "visualize"}
+ARROWS = documented_arrows() | UNDOCUMENTED
+TENSORFLOW_ROOMS = {
+    "data",
+    "export",
+    "layers/kernels",
+    "metrics",
+    "optional_packages",
+    "replicas",
+    "runs",
+    "training",
+    "visualize",
+}
 
 
 def imports_of(path: Path) -> set[str]:
+    """Modules that a file imports when it is used, not for its annotations alone."""
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    waiting = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        # What a room shows to type checkers is what it imports lazily. Elsewhere, an
+        # annotation is an arrow like any other.
+        if path.name == "__init__.py" and is_for_type_checkers(node):
+            waiting += node.orelse
+            continue
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "keras_nonlocal":
+            offered = public_names("keras_nonlocal")
+            modules |= {
+                offered.get(alias.name, f"keras_nonlocal.{alias.name}")
+                for alias in node.names
+            }
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             modules.add(node.module)
+        waiting += ast.iter_child_nodes(node)
     return modules
+
+
+def is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-SOURCES = [path for path in PACKAGE.rglob("*.py") if room_of(path) != "__init__"]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def arrows_of(path: Path) -> set[str]:
+    """Rooms that a file imports, apart from its own."""
+    inside = {
+        module.split(".")[1]
+        for module in imports_of(path)
+        if module.startswith("keras_nonlocal.")
+    }
+    return inside - {room_of(path)} - ({"_lazy"} if is_face(path) else set())
+
+
+def is_face(path: Path) -> bool:
+    """Whether a file offers the public names of a room."""
+    return path.name == "__init__.py" and path.parent.name in (*rooms(), PACKAGE.name)
+
+
+def test_the_table_has_every_room_and_no_other():
+    found = {room_of(path) for path in SOURCES}
+    assert found == set(ARROWS)
+
+
+@pytest.mark.parametrize("room", sorted(ARROWS))
+def test_imports_follow_the_arrows_and_use_all_of_them(room):
+    files = [path for path in SOURCES if room_of(path) == room]
+    for path in files:
+        assert arrows_of(path) <= ARROWS[room], path.relative_to(PACKAGE)
+    used = set().union(*map(arrows_of, files))
+    assert used == ARROWS[room], "an arrow that no code uses"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_follow_the_arrows(path):
-    room = room_of(path)
+def test_heavy_packages_are_imported_in_their_rooms_alone(path):
     imported = imports_of(path)
-    inside = {m.split(".")[1] for m in imported if m.startswith("keras_nonlocal.")}
-    assert inside <= ARROWS[room] | {room}
-    if room not in TENSORFLOW_ROOMS:
+    folder = str(path.parent.relative_to(PACKAGE))
+    if not {room_of(path), folder} & TENSORFLOW_ROOMS:
         assert {m.split(".")[0] for m in imported}.isdisjoint({"tensorflow", "av"})
     assert not any(m.startswith("keras.src") for m in imported)
 
 
 def test_modules_import_alone():
     for path in SOURCES:
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        importlib.import_module(".".join(("keras_nonlocal", *parts)))
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        importlib.import_module(".".join(parts).removesuffix(".__init__"))

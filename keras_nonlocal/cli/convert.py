@@ -1,4 +1,4 @@
-"""`keras-nonlocal convert`: a released checkpoint becomes a Keras weights file."""
+"""`keras-nonlocal convert`: converts a checkpoint to a Keras weights file."""
 
 import argparse
 import warnings
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from keras_nonlocal.cli.json_output import print_json
-from keras_nonlocal.cli.network_options import add_network_options, network_arguments
+from keras_nonlocal.cli.options.network import add_network_options, network_arguments
 
 _TOLERANCE = 1e-4
 _USUAL_SIDE = 224
@@ -17,7 +17,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "convert",
-        help="a checkpoint of another project as a Keras weights file",
+        help="convert a checkpoint of another project to a Keras weights file",
         description="Loads a checkpoint of any project that `load_checkpoint` knows, "
         "strictly, and writes it as `.weights.h5`. With --reference it reads that file "
         "back and compares the network's logits with given ones.",
@@ -32,7 +32,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     command.add_argument(
         "--reference",
         metavar="CASE.npz",
-        help="`clip` (batch, frames, height, width, channels), normalised, its "
+        help="`clip` (batch, frames, height, width, channels), normalized, its "
         "`logits` (batch, classes) and, optionally, `mean_s1` … `mean_s5` "
         "(batch, channels), the features after the stem and res2 … res5 averaged "
         "over all positions",
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     reference = None if options.reference is None else _reference(options.reference)
     model = _network(arguments, num_frames, reference)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the report holds the notes
+        warnings.simplefilter("ignore", UserWarning)  # the report contains the notes
         report = convert_checkpoint(model, options.source, options.destination)
     parity = None
     if reference is not None:
@@ -88,7 +88,7 @@ def _network(
     num_frames: int | None,
     reference: Mapping[str, Any] | None,
 ) -> Any:
-    """The network, for clips of the reference's shape if there is one."""
+    """Builds the network, for clips of the reference's shape if there is one."""
     from keras_nonlocal.models import NLResNet
 
     if reference is not None:
@@ -115,7 +115,7 @@ def _channels_placed(num_frames: int) -> tuple[int, ...]:
 
 
 def _as_input(clip: Any) -> Any:
-    """The clip as the network takes it under Keras's image data format."""
+    """Returns the clip in Keras's image data format."""
     import numpy as np
 
     return np.moveaxis(clip, -1, 1) if _channels_first() else clip
@@ -128,7 +128,7 @@ def _channels_first() -> bool:
 
 
 def _reference(path: str) -> Mapping[str, Any]:
-    """The arrays of the reference file, read as safely as a checkpoint."""
+    """Returns the arrays of the reference file, read as safely as a checkpoint."""
     from keras_nonlocal.weights import read_checkpoint
 
     arrays = read_checkpoint(path).arrays

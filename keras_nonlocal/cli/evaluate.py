@@ -1,21 +1,28 @@
-"""`keras-nonlocal evaluate`: the accuracy of a model on a collection."""
+"""`keras-nonlocal evaluate`: evaluates a model on a collection of videos."""
 
 import argparse
 import sys
 from typing import Any
 
-from keras_nonlocal.cli.class_names import add_class_names_option, class_names_in_file
 from keras_nonlocal.cli.json_output import print_json
-from keras_nonlocal.cli.model_file import add_model_argument, load_classifier_file
-from keras_nonlocal.cli.video_lists import add_list_options, read_videos
-from keras_nonlocal.cli.view_options import add_view_options, view_arguments
+from keras_nonlocal.cli.options.class_names import (
+    add_class_names_option,
+    known_class_names,
+)
+from keras_nonlocal.cli.options.model_file import (
+    add_model_argument,
+    load_classifier_file,
+)
+from keras_nonlocal.cli.options.videos import add_list_options
+from keras_nonlocal.cli.options.views import add_view_options, view_arguments
+from keras_nonlocal.runs.video_sources import read_videos_of_classes
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "evaluate",
-        help="the accuracy of a model on a collection",
+        help="evaluate a model on a collection of videos",
         description="Scores the whole videos of a directory with a folder per class, "
         "or of a list, and prints top-1, top-5, mean average precision and a line per "
         "class.",
@@ -30,40 +37,46 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="a directory with a folder per class, or a list",
     )
     add_list_options(command)
-    add_class_names_option(command, "those of the folders, or numbers")
+    add_class_names_option(command, "those of the folders, else numbers")
     command.add_argument(
         "--results-file",
         metavar="FILE",
-        help="scores are written here video by video; if it is there, only the videos "
-        "that it lacks are scored",
+        help="file for the scores, written video by video; if it exists, only the "
+        "missing videos are scored",
     )
     command.add_argument(
         "--max-errors",
         type=int,
         default=100,
         metavar="NUMBER",
-        help="videos that may be left out (default: %(default)s)",
+        help="maximum number of videos to leave out (default: %(default)s)",
     )
     command.add_argument(
-        "--confusion", action="store_true", help="print the confusion matrix as well"
+        "--confusion", action="store_true", help="also print the confusion matrix"
     )
     add_view_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(renamed={"directory": "VIDEOS"})
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
+    model = load_classifier_file(options.model)
     from keras_nonlocal import evaluate_videos
 
-    model = load_classifier_file(options.model)
     result = evaluate_videos(
         model,
-        read_videos(options.videos, options, class_names_in_file(model, options)),
+        read_videos_of_classes(
+            options.videos,
+            options.list_format,
+            options.root,
+            known_class_names(model, options),
+        ),
         results_file=options.results_file,
         max_errors=options.max_errors,
         verbose=int(sys.stdout.isatty() and not options.json),
-        **view_arguments(options),
+        **view_arguments(model, options),
     )
     if options.json:
         print_json(result.to_dict())

@@ -1,4 +1,4 @@
-"""`keras-nonlocal info`: which checkpoint gives which network."""
+"""`keras-nonlocal info`: lists the released checkpoints."""
 
 import argparse
 from dataclasses import asdict
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from keras_nonlocal.weights import Preset
 
 _DEFAULTS = {"stem_temporal_strides": (1, 1), "temporal_pool": True}
-_HEADINGS = ("checkpoint", "network", "frames × stride", "top-1", "top-5", "licence")
+_HEADINGS = ("checkpoint", "network", "frames × stride", "top-1", "top-5", "license")
 _REMARK = (
-    "Accuracies in percent on the validation videos of Kinetics-400, as the authors of "
-    "the checkpoints published them; they were not measured again here."
+    "Accuracies are percentages on the Kinetics-400 validation set, as published by "
+    "the authors of the checkpoints. They were not measured again here."
 )
 
 
@@ -21,9 +21,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "info",
-        help="the released checkpoints that `weights=` takes",
+        help="list the released checkpoints for `weights=`",
         description="Lists the released checkpoints: the builder each belongs to, its "
-        "clips, the accuracy its authors published and its licence.",
+        "clips, the accuracy its authors published and its license.",
         epilog="example: keras-nonlocal info --markdown",
     )
     form = command.add_mutually_exclusive_group()
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def markdown_table(presets: "tuple[Preset, ...]") -> str:
-    """The table of the checkpoints as Markdown, with the remark on the accuracies."""
+    """Returns the table of checkpoints as Markdown, with the note on accuracies."""
     lines = [_markdown_row(_HEADINGS), "|---|---|---|---:|---:|---|"]
     for preset in presets:
         _, _, *others = _cells(preset)
@@ -58,7 +58,7 @@ def markdown_table(presets: "tuple[Preset, ...]") -> str:
 
 
 def builder_call(preset: "Preset") -> str:
-    """The builder of a checkpoint's network, with what differs from its defaults."""
+    """Returns the call of a checkpoint's builder, without default values."""
     own: dict[str, Any] = dict(preset.architecture)
     prefix = "NL" if own["nonlocal_blocks"] else ""
     arguments = ", ".join(

@@ -1,4 +1,4 @@
-"""What the commands print under `--json`."""
+"""The output of commands under `--json`."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def print_json(value: Any) -> None:
-    """Prints it, with `null` for the numbers that JSON does not have."""
+    """Prints values as JSON, with `null` for non-finite numbers."""
     print(json.dumps(_without_nan(value), indent=2, allow_nan=False))
 
 

@@ -1,84 +1,160 @@
-"""`keras-nonlocal predict`: the best classes of videos."""
+"""`keras-nonlocal predict`: predicts the classes of videos."""
 
 import argparse
 import sys
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from keras_nonlocal.cli.class_names import (
+from keras_nonlocal.cli.camera import add_camera_option, check_camera, predict_camera
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
     class_names_or_numbers,
 )
-from keras_nonlocal.cli.json_output import print_json
-from keras_nonlocal.cli.model_file import add_model_argument, load_classifier_file
-from keras_nonlocal.cli.view_options import add_view_options, view_arguments
+from keras_nonlocal.cli.options.model_file import (
+    add_model_argument,
+    load_classifier_file,
+)
+from keras_nonlocal.cli.options.videos import add_list_options, check_csv_file
+from keras_nonlocal.cli.options.views import add_view_options, given_steps, given_views
+from keras_nonlocal.files import printable
+from keras_nonlocal.runs.video_sources import read_given_videos
+
+if TYPE_CHECKING:
+    from keras_nonlocal.data import VideoList
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "predict",
-        help="the best classes of videos",
-        description="Scores whole videos, several clips and crops each, and prints the "
-        "classes with the highest scores.",
+        help="predict the classes of videos",
+        description="Scores whole videos by several clips and crops each, and prints "
+        "the classes with the highest scores, video by video.",
         epilog="exit codes: 0; 1 if a video could not be read; 2 for a user's error. "
-        "example: keras-nonlocal predict model.keras a.mp4 b.mp4 --num-clips 4",
+        "example: keras-nonlocal predict model.keras a.mp4 videos/ --csv scores.csv",
     )
     add_model_argument(command)
-    command.add_argument("videos", nargs="+", metavar="VIDEO", help="a video file")
+    command.add_argument(
+        "videos",
+        nargs="*",
+        metavar="VIDEO",
+        help="a video file, a folder of frames, a directory with either of them at any "
+        "depth, or a list, with or without labels",
+    )
+    add_camera_option(command)
+    add_list_options(command)
     add_class_names_option(command, "those of Kinetics for 400 classes, else numbers")
     command.add_argument(
-        "--top", type=int, default=5, metavar="NUMBER", help="(default: %(default)s)"
+        "--top",
+        type=int,
+        default=5,
+        metavar="NUMBER",
+        help="classes per video (default: %(default)s)",
+    )
+    command.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="file for the classes and scores, written video by video",
     )
     add_view_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(renamed={"directory": "VIDEO"})
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
-    from keras_nonlocal import decode_predictions, predict_video
+    from keras_nonlocal.data.csv_table import CsvTable
 
+    if options.top < 1:
+        raise ValueError(f"`top` must be at least 1. Received: top={options.top}")
+    check_camera(options)
+    if options.camera is not None:
+        model = load_classifier_file(options.model)
+        return predict_camera(model, class_names_or_numbers(model, options), options)
+    videos = read_given_videos(options.videos, options.list_format, options.root)
+    check_csv_file(options.csv, [*options.videos, *videos.paths, options.model])
     model = load_classifier_file(options.model)
     names = class_names_or_numbers(model, options)
-    failures: dict[str, str] = {}
-
-    def remember(error: Any) -> None:
-        failures[error.path] = error.reason
-
-    scores = predict_video(
-        model,
-        options.videos,
-        on_error=remember,
-        verbose=int(sys.stdout.isatty() and not options.json),
-        **view_arguments(options),
-    )
-    best = dict(
-        zip(options.videos, decode_predictions(scores, options.top, names), strict=True)
-    )
+    predictions = _predictions(model, videos, names, options)
+    found = []
+    header = _header(min(options.top, len(names)))
+    with CsvTable(options.csv, header) if options.csv else nullcontext() as table:
+        for prediction in predictions:
+            found.append(prediction)
+            if table is not None:
+                table.write(prediction.cells(header))
+            if not options.json:
+                prediction.print()
     if options.json:
-        rows = [_as_dict(path, best[path], failures) for path in options.videos]
-        print_json({"videos": rows})
-    else:
-        for path in options.videos:
-            _print(path, best[path], failures)
-    return 1 if failures else 0
+        print_json({"videos": [prediction.to_dict() for prediction in found]})
+    return 1 if any(prediction.error for prediction in found) else 0
 
 
-def _as_dict(
-    path: str, best: list[tuple[str, float]], failures: dict[str, str]
-) -> dict[str, Any]:
-    if path in failures:
-        return {"path": path, "error": failures[path]}
-    return {
-        "path": path,
-        "classes": [{"class": name, "score": score} for name, score in best],
-    }
+@dataclass(frozen=True)
+class _Prediction:
+    """The classes with the highest scores of a video, or why it cannot be read."""
+
+    path: str
+    best: Sequence[tuple[str, float]] = ()
+    error: str = ""
+
+    def print(self) -> None:
+        name = printable(self.path)
+        if self.error:
+            print(f"{name}: {self.error}", file=sys.stderr, flush=True)
+            return
+        lines = [name, *(f"  {score:.4f}  {label}" for label, score in self.best)]
+        print("\n".join(lines), flush=True)
+
+    def cells(self, header: Sequence[str]) -> list[Any]:
+        """Returns the values of a line of CSV under these headings."""
+        values = {"path": self.path, "error": self.error}
+        for place, (label, score) in enumerate(self.best, start=1):
+            values |= {f"class_{place}": label, f"score_{place}": f"{score:.6f}"}
+        return [values.get(name, "") for name in header]
+
+    def to_dict(self) -> dict[str, Any]:
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        classes = [{"class": label, "score": score} for label, score in self.best]
+        return {"path": self.path, "classes": classes}
 
 
-def _print(path: str, best: list[tuple[str, float]], failures: dict[str, str]) -> None:
-    if path in failures:
-        print(f"{path}: {failures[path]}", file=sys.stderr)
-        return
-    print(path)
-    for name, score in best:
-        print(f"  {score:.4f}  {name}")
+def _predictions(
+    model: Any, videos: "VideoList", names: Sequence[str], options: argparse.Namespace
+) -> Iterator[_Prediction]:
+    """Yields the prediction of each video as soon as it is known."""
+    from keras_nonlocal import decode_predictions
+    from keras_nonlocal.data import VideoError
+    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.inference.video_scorer import scorer
+
+    steps = given_steps(options)
+    video_scorer = scorer(
+        model,
+        given_views(model, options),
+        steps.get("reduction", "mean"),
+        steps.get("batch_size", 8),
+        preprocessing=None,
+        open_video=open_file_or_frames,
+    )
+    for path, scores in zip(videos.paths, video_scorer.in_order(videos), strict=True):
+        if isinstance(scores, VideoError):
+            yield _Prediction(path, error=scores.reason)
+        else:
+            (best,) = decode_predictions(scores, options.top, names)
+            yield _Prediction(path, best)
+
+
+def _header(num_classes: int) -> list[str]:
+    """Returns the first line of the CSV file."""
+    ranks = [
+        f"{name}_{place}"
+        for place in range(1, num_classes + 1)
+        for name in ("class", "score")
+    ]
+    return ["path", *ranks, "error"]

@@ -1,14 +1,16 @@
 """`keras-nonlocal scan`: which videos of a collection cannot be read."""
 
 import argparse
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.options.videos import add_list_options, check_csv_file
+from keras_nonlocal.files import exists
+from keras_nonlocal.runs.video_sources import read_given_videos
 
 if TYPE_CHECKING:
     from keras_nonlocal.data import VideoFacts
@@ -20,33 +22,36 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "scan",
-        help="which videos of a collection cannot be read",
-        description="Decodes all frames of every video, several at a time, and writes "
-        "a CSV with a line for each: frames, seconds, size, codec and what is wrong.",
+        help="find videos that cannot be read",
+        description="Decodes all frames of every video, several videos at a time, and "
+        "writes a CSV file with the frames, duration, size, codec and error of each.",
         epilog="exit codes: 0; 1 if there are broken videos; 2 for a user's error. "
         "example: keras-nonlocal scan videos --csv videos.csv",
     )
     command.add_argument(
         "paths",
         nargs="+",
-        metavar="DIR",
-        help="a directory, whose videos are found at any depth, or a video",
+        metavar="VIDEO",
+        help="a video file, a folder of frames, a directory with either of them at any "
+        "depth, or a list",
     )
+    add_list_options(command)
     command.add_argument(
         "--csv", default=_TABLE, metavar="FILE", help="(default: %(default)s)"
     )
     command.add_argument(
         "--packets-only",
         action="store_true",
-        help="do not decode: many times as fast, but finds incomplete files only",
+        help="do not decode, which is much faster but finds only incomplete files",
     )
     command.add_argument(
         "--threads",
         type=int,
         metavar="NUMBER",
-        help="videos at a time (default: the number of processor cores)",
+        help="number of videos at a time (default: the number of processor cores)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(renamed={"directory": "VIDEO"})
     return command
 
 
@@ -54,7 +59,14 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     from keras_nonlocal.data import scan_videos
 
-    paths = [*_videos(options.paths)]
+    if missing := [path for path in options.paths if not exists(path)]:
+        raise ValueError(f"Every VIDEO must exist. Received: {missing[0]!r}")
+    paths = [
+        *dict.fromkeys(
+            read_given_videos(options.paths, options.list_format, options.root).paths
+        )
+    ]
+    check_csv_file(options.csv, [*options.paths, *paths])
     progress = _Progress(len(paths))
     facts = scan_videos(
         paths,
@@ -98,21 +110,12 @@ class _Progress:
         )
 
 
-def _videos(paths: Sequence[str]) -> Iterator[str]:
-    from keras_nonlocal.data import list_directory
-
-    for path in paths:
-        if os.path.isfile(path):
-            yield path
-        else:
-            yield from list_directory(path, labels=None).paths
-
-
 def _print(facts: "Sequence[VideoFacts]", broken: "Sequence[VideoFacts]") -> None:
-    from keras_nonlocal.data.files import printable
+    from keras_nonlocal.files import printable
 
     read = [fact for fact in facts if not fact.error]
-    print(f"{len(facts)} videos, {len(broken)} of them broken")
+    noun = "video" if len(facts) == 1 else "videos"
+    print(f"{len(facts)} {noun}, {len(broken)} of them broken")
     for fact in broken:
         print(f"  {printable(fact.path)}: {fact.error}")
     if read:

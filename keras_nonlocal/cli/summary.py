@@ -1,12 +1,13 @@
-"""`keras-nonlocal summary`: size and cost of the networks."""
+"""`keras-nonlocal summary`: prints the size and cost of networks."""
 
 import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from keras_nonlocal.architectures import DEPTHS
+from keras_nonlocal.cli.detector_summary import print_detectors
 from keras_nonlocal.cli.json_output import print_json
-from keras_nonlocal.cli.network_options import VIDEO_VARIANTS
+from keras_nonlocal.cli.options.network import VIDEO_VARIANTS
 
 _SUMMARY_ROWS = (
     (50, "c2d", 0),
@@ -31,9 +32,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     summary: argparse.ArgumentParser = commands.add_parser(
         "summary",
-        help="parameters and multiply-adds of the networks",
-        description="Prints parameters and multiply-adds, of the published networks "
-        "or, with --depth and --variant, of one.",
+        help="print parameters and multiply-adds of networks",
+        description="Prints the parameters and multiply-adds of the published networks "
+        "or, with --depth and --variant, of one network.",
         epilog="example: keras-nonlocal summary --depth 50 --variant i3d "
         "--num-frames 32 --stem-temporal-strides 2 2",
     )
@@ -46,6 +47,13 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     summary.add_argument(
         "--stem-temporal-strides", type=int, nargs=2, default=(1, 1), metavar="STRIDE"
     )
+    summary.add_argument(
+        "--task",
+        choices=("video", "detection"),
+        default="video",
+        help="detection: Mask R-CNN and Keypoint R-CNN with a ResNet-FPN, for one "
+        "picture of 800 × 1280 pixels and COCO's classes (default: %(default)s)",
+    )
     summary.add_argument("--json", action="store_true", help="print JSON")
     return summary
 
@@ -57,6 +65,8 @@ def run(options: argparse.Namespace) -> int:
             "`--depth` and `--variant` must be given together. "
             f"Received: depth={options.depth}, variant={options.variant}"
         )
+    if options.task == "detection":
+        return print_detectors(options)
     one = options.depth is not None
     rows: tuple[tuple[int, str, int], ...] = _SUMMARY_ROWS
     if one:
@@ -106,7 +116,7 @@ def _print_ratios(ratios: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _count(
-    row: tuple[int, str, int],
+    row: tuple[int, Any, int],
     num_frames: int,
     crop_size: int,
     classes: int,

@@ -1,30 +1,38 @@
-"""`keras-nonlocal visualize`: what a network looks at in a video."""
+"""`keras-nonlocal visualize`: draws attention and class activation in a video."""
 
 import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from keras_nonlocal.cli.class_names import (
+from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
     class_names_or_numbers,
 )
-from keras_nonlocal.cli.json_output import print_json
-from keras_nonlocal.cli.model_file import (
+from keras_nonlocal.cli.options.model_file import (
     add_model_argument,
     load_classifier_file,
     load_model_file,
 )
-from keras_nonlocal.cli.view_options import FRAME_STRIDE_HELP, trained_frame_stride
+from keras_nonlocal.cli.options.views import (
+    FRAME_STRIDE_HELP,
+    trained_rate,
+)
 
 if TYPE_CHECKING:
     from keras_nonlocal.visualize import Attention, ClassActivation
 
 _KINDS = ("attention", "grad-cam")
 _CLIP = (
-    *("num_frames", "frame_stride", "start", "crop_size", "short_side", "target_fps"),
+    "num_frames",
+    "frame_stride",
+    "start",
+    "crop_size",
+    "short_side",
+    "target_fps",
     "picture_height",
 )
-# What each kind takes, beside the clip and the layer.
+# Options of each kind, besides the clip and the layer.
 _OWN = {"attention": ("query", "connections"), "grad-cam": ("class_name",)}
 
 
@@ -32,17 +40,21 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
     command: argparse.ArgumentParser = commands.add_parser(
         "visualize",
-        help="what a network looks at in a video",
-        description="Draws, over the frames of a clip, what one position attends to, "
-        "or where and when a class shows (Grad-CAM): side by side as .png, or one "
-        "after the other as .mp4.",
+        help="draw attention or class activation in a video",
+        description="Draws what one position of a clip attends to, or where and when a "
+        "class shows (Grad-CAM), over the frames: side by side as .png, or one after "
+        "the other as .mp4.",
         epilog="exit codes: 0; 2 for a user's error. "
         "example: keras-nonlocal visualize model.keras ball.mp4 ball.png "
         "--query 0 80 120",
     )
     add_model_argument(command)
-    command.add_argument("video", metavar="VIDEO", help="a video file")
-    command.add_argument("output", metavar="OUTPUT", help="ends in .png or .mp4")
+    command.add_argument(
+        "video", metavar="VIDEO", help="a video file, or a folder of frames"
+    )
+    command.add_argument(
+        "output", metavar="OUTPUT", help="output file, which ends in .png or .mp4"
+    )
     command.add_argument(
         "--kind", choices=_KINDS, default=_KINDS[0], help="(default: %(default)s)"
     )
@@ -52,21 +64,23 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     _add_own_options(command)
     _add_clip_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(
+        renamed={"layer_name": "layer", "video": "VIDEO", "output": "OUTPUT"}
+    )
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     _check_kind(options)
-    from keras_nonlocal import visualize
-
     attends = options.kind == "attention"
     model = (load_model_file if attends else load_classifier_file)(options.model)
+    from keras_nonlocal import visualize
+    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+
     given = vars(options)
-    clip = visualize.ClipChoice(
-        **trained_frame_stride(options.model)
-        | {name: given[name] for name in _CLIP if name in given}
-    )
+    stated = {name: given[name] for name in _CLIP if name in given}
+    clip = visualize.ClipChoice(**trained_rate(model, options.model, stated) | stated)
     files = (model, options.video, options.output, options.layer)
     printed: dict[str, Any]
     if attends:
@@ -75,12 +89,16 @@ def run(options: argparse.Namespace) -> int:
             query=getattr(options, "query", None),
             num_connections=getattr(options, "connections", 20),
             clip=clip,
+            open_video=open_file_or_frames,
         )
         printed, text = _attention_report(attention)
     else:
         names = class_names_or_numbers(model, options)
         activation = visualize.draw_grad_cam(
-            *files, class_index=_class_index(options, names), clip=clip
+            *files,
+            class_index=_class_index(options, names),
+            clip=clip,
+            open_video=open_file_or_frames,
         )
         printed, text = _activation_report(activation, names)
     if options.json:
@@ -97,11 +115,14 @@ def _add_own_options(command: argparse.ArgumentParser) -> None:
         type=int,
         nargs=3,
         metavar=("FRAME", "ROW", "COLUMN"),
-        help="pixel of the model's clip that asks, from 0 "
-        "(default: the centre of the middle frame)",
+        help="pixel of the model's clip to use as the query, from 0 "
+        "(default: the center of the middle frame)",
     )
     group.add_argument(
-        "--connections", type=int, metavar="NUMBER", help="of arrows (default: 20)"
+        "--connections",
+        type=int,
+        metavar="NUMBER",
+        help="maximum number of arrows (default: 20)",
     )
     group = command.add_argument_group("grad-cam", argument_default=argparse.SUPPRESS)
     group.add_argument(
@@ -116,15 +137,20 @@ def _add_own_options(command: argparse.ArgumentParser) -> None:
 def _add_clip_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("clip", argument_default=argparse.SUPPRESS)
     for name, kind, unit, meaning in (
-        ("num-frames", int, "FRAMES", "per clip (default: that of the model)"),
+        ("num-frames", int, "FRAMES", "frames per clip (default: that of the model)"),
         ("frame-stride", int, "FRAMES", FRAME_STRIDE_HELP),
-        ("start", float, "SECONDS", "of the clip (default: it lies in the middle)"),
+        (
+            "start",
+            float,
+            "SECONDS",
+            "start of the clip (default: a clip in the middle)",
+        ),
         ("crop-size", int, "PIXELS", "side of the square (default: that of the model)"),
         (
             "short-side",
             int,
             "PIXELS",
-            "to which the shorter side is scaled (default: 8/7 of the crop)",
+            "length of the scaled shorter side (default: 8/7 of the crop)",
         ),
         (
             "target-fps",
@@ -132,13 +158,13 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
             "RATE",
             "frames per second at which the stride counts (default: the file's)",
         ),
-        ("picture-height", int, "PIXELS", "of a drawn frame (default: 320)"),
+        ("picture-height", int, "PIXELS", "height of a drawn frame (default: 320)"),
     ):
         group.add_argument(f"--{name}", type=kind, metavar=unit, help=meaning)
 
 
 def _check_kind(options: argparse.Namespace) -> None:
-    """Raises where an option belongs to the other kind."""
+    """Raises an error if an option belongs to the other kind."""
     for kind, names in _OWN.items():
         for name in names:
             if kind != options.kind and name in vars(options):

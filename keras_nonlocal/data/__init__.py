@@ -1,99 +1,81 @@
-"""Clips from video files: `tf.data` pipelines in the manner of Keras.
+"""Clips from video files, as `tf.data` pipelines in Keras's style.
 
-From the source to the batch:
-
-- what there is: `sources` (lists and directories), `annotations` and `line_lists` (the
-  lists of known collections), `streams` (TensorFlow Datasets), `labels`;
-- which frames, and what of them: `sampling`, `transforms`;
-- readers, one interface (`readers`): `decoding` (PyAV), `frames` (pictures), `records`
-  (TFRecords; `record_writing` writes them), `tensorflow_io`, on `pictures`,
-  `completeness` and `files`;
-- from readers to batches: `loading`, `epochs`, `failures`, `pipeline`, and the public
-  functions in `directory`, `listed` and `streamed`;
-- beside them: `augmentation`, `callbacks`, `scanning`.
+- `lists/`: collections of videos, from folders, CSV and text files, and TFDS.
+- `readers/`: from a video to frames.
+- `records/`: videos in TFRecord files.
+- `datasets/`: from videos to batches of clips.
+- `coco/`: pictures with COCO annotations, and batches of their objects.
+- `sampling`, `framing` and `augmentation`: the choice of frames, the crop of the
+  picture, and random changes.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from keras_nonlocal.data.annotations import (
-    read_charades_csv,
-    read_hmdb51_split,
-    read_kinetics_csv,
-    read_something_something,
-    read_ucf101_split,
-)
-from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.directory import video_dataset_from_directory
-from keras_nonlocal.data.frames import FrameFolderReader
-from keras_nonlocal.data.line_lists import (
-    read_frame_list,
-    read_path_label_list,
-    read_rawframe_list,
-)
-from keras_nonlocal.data.listed import video_dataset_from_list
-from keras_nonlocal.data.readers import VideoError, VideoReader
-from keras_nonlocal.data.record_writing import (
-    write_tfds_records,
-    write_video_records,
-)
-from keras_nonlocal.data.records import RecordReader
-from keras_nonlocal.data.sampling import ClipSampler
-from keras_nonlocal.data.scanning import VideoFacts, scan_videos
-from keras_nonlocal.data.sources import VideoList, list_directory
-from keras_nonlocal.data.streamed import video_dataset_from_tfds
-from keras_nonlocal.data.tensorflow_io import TensorFlowIOReader
-from keras_nonlocal.data.transforms import Framing, FramingSampler
+from keras_nonlocal._lazy import lazy_room
 
 if TYPE_CHECKING:
     from keras_nonlocal.data.augmentation import AugmentClips as AugmentClips
     from keras_nonlocal.data.callbacks import ClipEpochs as ClipEpochs
-
-__all__ = [
-    "AugmentClips",
-    "ClipEpochs",
-    "ClipSampler",
-    "FrameFolderReader",
-    "Framing",
-    "FramingSampler",
-    "PyAVReader",
-    "RecordReader",
-    "TensorFlowIOReader",
-    "VideoError",
-    "VideoFacts",
-    "VideoList",
-    "VideoReader",
-    "list_directory",
-    "read_charades_csv",
-    "read_frame_list",
-    "read_hmdb51_split",
-    "read_kinetics_csv",
-    "read_path_label_list",
-    "read_rawframe_list",
-    "read_something_something",
-    "read_ucf101_split",
-    "scan_videos",
-    "video_dataset_from_directory",
-    "video_dataset_from_list",
-    "video_dataset_from_tfds",
-    "write_tfds_records",
-    "write_video_records",
-]
-
-# Keras takes seconds to import, and reading videos does not need it.
-_MODULE_OF = {
-    "AugmentClips": "keras_nonlocal.data.augmentation",
-    "ClipEpochs": "keras_nonlocal.data.callbacks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from keras_nonlocal.data.coco.dataset import CocoDataset as CocoDataset
+    from keras_nonlocal.data.coco.from_annotations import coco_dataset as coco_dataset
+    from keras_nonlocal.data.coco.from_tfds import (
+        coco_dataset_from_tfds as coco_dataset_from_tfds,
+    )
+    from keras_nonlocal.data.coco.objects import WrongObject as WrongObject
+    from keras_nonlocal.data.coco.picture_file import ImageError as ImageError
+    from keras_nonlocal.data.datasets.clip_dataset import ClipDataset as ClipDataset
+    from keras_nonlocal.data.datasets.failures import FailurePolicy as FailurePolicy
+    from keras_nonlocal.data.datasets.from_directory import (
+        video_dataset_from_directory as video_dataset_from_directory,
+    )
+    from keras_nonlocal.data.datasets.from_list import (
+        video_dataset_from_list as video_dataset_from_list,
+    )
+    from keras_nonlocal.data.datasets.from_tfds import (
+        video_dataset_from_tfds as video_dataset_from_tfds,
+    )
+    from keras_nonlocal.data.framing import Framing as Framing
+    from keras_nonlocal.data.framing import FramingSampler as FramingSampler
+    from keras_nonlocal.data.lists.directories import list_directory as list_directory
+    from keras_nonlocal.data.lists.lines import read_frame_list as read_frame_list
+    from keras_nonlocal.data.lists.lines import (
+        read_path_label_list as read_path_label_list,
+    )
+    from keras_nonlocal.data.lists.lines import read_rawframe_list as read_rawframe_list
+    from keras_nonlocal.data.lists.published import (
+        read_hmdb51_split as read_hmdb51_split,
+    )
+    from keras_nonlocal.data.lists.published import (
+        read_something_something as read_something_something,
+    )
+    from keras_nonlocal.data.lists.published import (
+        read_ucf101_split as read_ucf101_split,
+    )
+    from keras_nonlocal.data.lists.published_csv import (
+        read_charades_csv as read_charades_csv,
+    )
+    from keras_nonlocal.data.lists.published_csv import (
+        read_kinetics_csv as read_kinetics_csv,
+    )
+    from keras_nonlocal.data.lists.video_list import VideoList as VideoList
+    from keras_nonlocal.data.readers.pyav import PyAVReader as PyAVReader
+    from keras_nonlocal.data.readers.stored_frames import (
+        FrameFolderReader as FrameFolderReader,
+    )
+    from keras_nonlocal.data.readers.tensorflow_io import (
+        TensorFlowIOReader as TensorFlowIOReader,
+    )
+    from keras_nonlocal.data.readers.video_reader import VideoError as VideoError
+    from keras_nonlocal.data.readers.video_reader import VideoReader as VideoReader
+    from keras_nonlocal.data.records.record_file import RecordReader as RecordReader
+    from keras_nonlocal.data.records.writing import (
+        write_tfds_records as write_tfds_records,
+    )
+    from keras_nonlocal.data.records.writing import (
+        write_video_records as write_video_records,
+    )
+    from keras_nonlocal.data.sampling import ClipSampler as ClipSampler
+    from keras_nonlocal.data.scanning import VideoFacts as VideoFacts
+    from keras_nonlocal.data.scanning import scan_videos as scan_videos
+else:
+    __getattr__, __dir__, __all__ = lazy_room(__name__)

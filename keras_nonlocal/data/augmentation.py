@@ -1,48 +1,53 @@
-"""Keras's image layers on clips: the same change in all frames of a clip."""
+"""Applies Keras's image layers to clips, with the same change in all frames."""
 
 from typing import Any, Literal
 
 import keras
 from keras import ops
 
-from keras_nonlocal.data.arguments import check_choice
+from keras_nonlocal.arguments import check_choice
+from keras_nonlocal.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class AugmentClips(keras.layers.Layer):
-    """Applies a layer for images to clips, alike to all frames of a clip.
+    """Applies an image layer to clips, in the same way to all frames of a clip.
 
-    The layer draws its random numbers once per clip:
+    The layer draws its random numbers once per clip. `frames` determines how it
+    receives the frames:
 
-    - `frames="channels"` lays them behind one another, as further channels, for layers
-      that move or mix pixels and treat all channels alike: `keras.layers.MixUp`,
-      `CutMix`, `RandomRotation`, `RandomZoom`, `RandomTranslation`;
-    - `frames="height"` lays them below one another, for layers that change the
-      colour of each pixel: `keras.layers.RandomColorJitter`, `RandomBrightness`,
-      `RandomHue`, …
-    - `frames="each"` hands them to the layer one after the other with what it drew for
-      the first, for layers that do both or look at the whole picture:
+    - `"channels"` stacks them as channels, for layers that move or mix pixels and treat
+      all channels alike: `keras.layers.MixUp`, `CutMix`, `RandomRotation`,
+      `RandomZoom`, `RandomTranslation`.
+    - `"height"` stacks them vertically, for layers that change the color of each pixel:
+      `keras.layers.RandomColorJitter`, `RandomBrightness`, `RandomHue`.
+    - `"each"` passes them to the layer one after the other, with the random numbers of
+      the first frame, for layers that do both or use the whole picture:
       `keras.layers.RandAugment`, `AugMix`, `RandomGaussianBlur`. `RandAugment` draws
-      the same operations for all clips of a batch: apply it before batching, to
-      batches of one clip, if they are to differ.
+      the same operations for all clips of a batch. To make them differ, apply it before
+      batching, to batches of one clip.
 
-    Inside `tf.data.Dataset.map` it needs Keras's TensorFlow backend; in a model it
-    works on all backends.
+    In `tf.data.Dataset.map`, the layer requires Keras's TensorFlow backend. In a model,
+    it works on all backends.
 
     Args:
         layer: A layer for images of shape `(batch, height, width, channels)`.
         frames: `"channels"`, `"height"` or `"each"`.
 
     Call arguments:
-        inputs: Clips, or a dictionary with the clips under `"images"` and one-hot
-            `"labels"`, as `MixUp` and `CutMix` take it.
-        training: Whether to augment; passed on to `layer`.
+        inputs: Clips, or a dictionary with the clips as `"images"` and one-hot
+            `"labels"`, as `MixUp` and `CutMix` require.
+        training: Whether to augment; passed to `layer`. Defaults to `True`.
 
     Input shape:
         `(batch, num_frames, height, width, channels)`.
 
     Output shape:
-        The same.
+        That of the input.
+
+    Raises:
+        ValueError: If `frames` has another value, or `frames="each"` and `layer` is not
+            an image preprocessing layer.
 
     Example:
 
@@ -79,7 +84,7 @@ class AugmentClips(keras.layers.Layer):
             self.layer.build((clips[0], *clips[2:]))
         self.built = True
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Tensor, training: bool = True) -> Tensor:
         if self.frames == "each":
             return self._call_each(inputs, training)
         if not isinstance(inputs, dict):
@@ -103,7 +108,7 @@ class AugmentClips(keras.layers.Layer):
         layer = keras.saving.deserialize_keras_object(config.pop("layer"))
         return cls(layer=layer, **config)
 
-    def _call_each(self, inputs: Any, training: bool) -> Any:
+    def _call_each(self, inputs: Tensor, training: bool) -> Tensor:
         if isinstance(inputs, dict):
             clips = inputs["images"]
             first = inputs | {"images": clips[:, 0]}
@@ -124,14 +129,14 @@ class AugmentClips(keras.layers.Layer):
             )
         return outputs
 
-    def _fold(self, clips: Any) -> Any:
+    def _fold(self, clips: Tensor) -> Tensor:
         _, num_frames, height, width, channels = clips.shape
         if self.frames == "height":
             return ops.reshape(clips, (-1, num_frames * height, width, channels))
         stacked = ops.transpose(clips, (0, 2, 3, 1, 4))
         return ops.reshape(stacked, (-1, height, width, num_frames * channels))
 
-    def _unfold(self, pictures: Any, clips: Any) -> Any:
+    def _unfold(self, pictures: Tensor, clips: Tensor) -> Tensor:
         _, num_frames, height, width, channels = clips.shape
         if self.frames == "height":
             return ops.reshape(pictures, (-1, num_frames, height, width, channels))

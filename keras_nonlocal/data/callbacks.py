@@ -4,17 +4,24 @@ from typing import Any
 
 import keras
 
+from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
+
 
 class ClipEpochs(keras.callbacks.Callback):
-    """Gives epoch `e` of `fit` the clips of epoch `e` of the dataset.
+    """Makes epoch `e` of `fit` use the clips of epoch `e` of the dataset.
 
-    A dataset counts how often it was iterated over, and `fit` iterates more often
-    than it has epochs if it builds the model first, or less often if it starts at
-    `initial_epoch`. With this callback, interrupted and repeated runs see the clips
-    that an uninterrupted run sees.
+    A dataset counts its iterations, but `fit` does not always iterate once per epoch.
+    It iterates once more if it builds the model first, and fewer times if it starts at
+    `initial_epoch`. With this callback, interrupted and repeated runs use the clips of
+    an uninterrupted run.
 
     Args:
-        dataset: What `keras_nonlocal.data.video_dataset_from_directory` returned.
+        dataset: A dataset of `keras_nonlocal.data.video_dataset_from_directory`,
+            `video_dataset_from_list` or `video_dataset_from_tfds`.
+
+    Raises:
+        TypeError: If `dataset` cannot be resumed, for instance because `map` has
+            transformed it.
 
     Example:
 
@@ -23,7 +30,7 @@ class ClipEpochs(keras.callbacks.Callback):
     ... )  # doctest: +SKIP
     """
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: ClipDataset) -> None:
         super().__init__()
         if not hasattr(dataset, "resume"):
             raise TypeError(

@@ -1,17 +1,19 @@
-"""Which frames make up a clip: numbers in, frame indices out."""
+"""Selection of the frames of a clip."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from keras_nonlocal.data.arguments import (
+from keras_nonlocal.arguments import (
     check_choice,
     check_positive_integer,
     check_positive_number,
 )
 
 ShortVideos = Literal["loop", "repeat_last"]
+
+_MOST_TICKS = 2**53
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,16 @@ class ClipSampler:
     A clip spans `(num_frames - 1) * frame_stride + 1` frames of its video.
 
     Args:
-        num_frames: Frames per clip.
+        num_frames: Number of frames per clip.
         frame_stride: Distance between two frames of a clip, in frames.
-        num_clips: Clips per video, evenly spaced from its first to its last frame.
-            `None` takes one: at a random place if a generator is given, else in
-            the middle.
-        target_fps: Frames per second to which the video is brought before frames
-            are counted: at each tick the frame shown at that time is taken.
-            `None` counts the frames as they are stored.
-        short_videos: What follows the last frame of a video that is shorter than a
-            clip: `"loop"` starts over, `"repeat_last"` stands still.
+        num_clips: Number of clips per video, evenly spaced from its first to its last
+            frame. With `None`, one clip is taken, at a random position if a generator
+            is given, or else in the middle.
+        target_fps: Frames per second to which the video is resampled before frames are
+            counted, by taking the frame that is shown at each tick. `None` counts the
+            stored frames.
+        short_videos: How to fill a clip that is longer than its video: `"loop"` starts
+            over, `"repeat_last"` repeats the last frame.
     """
 
     num_frames: int
@@ -50,7 +52,7 @@ class ClipSampler:
 
     @property
     def span(self) -> int:
-        """Frames from the first to the last frame of a clip, both included."""
+        """Number of frames from the first to the last frame of a clip, inclusive."""
         return (self.num_frames - 1) * self.frame_stride + 1
 
     def frame_indices(
@@ -65,24 +67,48 @@ class ClipSampler:
 
         Returns:
             Indices into `times`, shape `(num_clips or 1, num_frames)`.
+
+        Raises:
+            ValueError: If the times are too far apart to count ticks.
         """
-        shown = self._shown_frames(times)
-        starts = self._starts(len(shown), rng)
+        available = self._num_ticks(times)
+        starts = self._starts(available, rng)
         steps = np.arange(self.num_frames) * self.frame_stride
         ticks = starts[:, np.newaxis] + steps
         if self.short_videos == "loop":
-            ticks %= len(shown)
+            ticks %= available
         else:
-            ticks = np.minimum(ticks, len(shown) - 1)
-        return shown[ticks]
+            ticks = np.minimum(ticks, available - 1)
+        return self._shown_frames(times, ticks)
 
-    def _shown_frames(self, times: np.ndarray) -> np.ndarray:
+    def _num_ticks(self, times: np.ndarray) -> int:
+        """Returns the number of available frames, at `target_fps` if given.
+
+        A clock may jump by years, so the ticks are only counted and never listed.
+        """
         if self.target_fps is None:
-            return np.arange(len(times))
-        tolerance = 1e-3 / self.target_fps
-        length = times[-1] - times[0] + tolerance
-        ticks = np.arange(1 + int(length * self.target_fps)) / self.target_fps
-        return np.searchsorted(times - times[0], ticks + tolerance, "right") - 1
+            return len(times)
+        length = float(times[-1]) - float(times[0]) + self._tolerance
+        # Larger integers have no exact floating-point representation.
+        if not length * self.target_fps < _MOST_TICKS:
+            raise ValueError(
+                "The times of a video must be such that frames at `target_fps` can be "
+                f"counted. Received: times from {times[0]} s to {times[-1]} s, "
+                f"target_fps={self.target_fps!r}"
+            )
+        return 1 + int(length * self.target_fps)
+
+    def _shown_frames(self, times: np.ndarray, ticks: np.ndarray) -> np.ndarray:
+        """Returns the frame that is shown at each tick."""
+        if self.target_fps is None:
+            return ticks
+        moments = ticks / self.target_fps + self._tolerance
+        return np.searchsorted(times - times[0], moments, "right") - 1
+
+    @property
+    def _tolerance(self) -> float:
+        """Seconds by which a tick may be early and still match its frame."""
+        return 1e-3 / self.target_fps if self.target_fps else 0.0
 
     def _starts(self, available: int, rng: np.random.Generator | None) -> np.ndarray:
         last = max(available - self.span, 0)

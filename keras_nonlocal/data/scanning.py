@@ -1,28 +1,34 @@
-"""Checks a collection of videos before it is trained on."""
+"""Checks a collection of videos before training."""
 
-import csv
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import astuple, dataclass, fields
 
-from keras_nonlocal.data.arguments import check_positive_integer
-from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.readers import TimelineChangedError, VideoError
+from keras_nonlocal.arguments import check_positive_integer
+from keras_nonlocal.data.csv_table import CsvTable
+from keras_nonlocal.data.parallel import Workers
+from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+from keras_nonlocal.data.readers.video_reader import (
+    TimelineChangedError,
+    VideoError,
+    errors_named,
+)
+from keras_nonlocal.processors import num_processors
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a scan finds out about a file.
+    """The facts that a scan finds about a file.
 
     Args:
-        path: The file.
-        num_frames: Frames in the video.
+        path: The file, or the folder of frames.
+        num_frames: Number of frames in the video.
         duration: Seconds from the first to the last frame.
-        height: Height of the stored picture in pixels.
+        height: Height of the stored picture in pixels; of the first frame of a folder.
         width: Width of the stored picture in pixels.
         codec: FFmpeg's name of the codec.
-        error: Why it cannot be read; empty if it can.
+        error: Why the file cannot be read; empty if it can be read.
     """
 
     path: str
@@ -44,19 +50,25 @@ def scan_videos(
 ) -> list[VideoFacts]:
     """Opens and decodes every video, several at a time.
 
-    Damage that the decoder conceals without a word is not found.
+    Damage that the decoder conceals silently is not found. If `progress` or the disk
+    fails or the user interrupts the scan, it stops at once, and `csv_file` has a
+    complete line for each checked file.
 
     Args:
-        paths: The files, for instance `VideoList.paths` or `Dataset.file_paths`.
-        csv_file: Where to write the facts, a line for each file in the order of
-            `paths`, while they are found. Defaults to nowhere.
+        paths: Video files or folders of frames (JPEG or PNG, 30 per second), for
+            instance `VideoList.paths` or `Dataset.file_paths`.
+        csv_file: CSV file for the facts, with one line per file in the order of
+            `paths`, written as soon as they are known. Defaults to `None`, no file.
         decode: Whether to decode all frames, or only to read the packets.
-        num_threads: Files that are checked at a time. Defaults to the number of
-            processor cores.
-        progress: Called with the facts of each file, in the order of `paths`.
+        num_threads: Number of files to check at a time. Defaults to the number of
+            processor cores that the process may use.
+        progress: Function called with the facts of each file, in the order of `paths`.
 
     Returns:
         The facts, in the order of `paths`.
+
+    Raises:
+        OSError: If `csv_file` cannot be written.
 
     Example:
 
@@ -68,21 +80,46 @@ def scan_videos(
     if num_threads is not None:
         check_positive_integer("num_threads", num_threads)
     names = [os.fspath(path) for path in paths]
-    with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
-        found = pool.map(lambda name: _scan(name, decode), names)
+    workers = Workers(lambda name: _scan(name, decode), num_threads or num_processors())
+    with ExitStack() as stack:
+        table = None
         if csv_file is not None:
-            found = _written(found, csv_file)
-        facts = []
-        for fact in found:
-            facts.append(fact)
-            if progress is not None:
-                progress(fact)
+            header = [field.name for field in fields(VideoFacts)]
+            table = stack.enter_context(CsvTable(csv_file, header))
+        return _in_order(workers.completed(names), table, progress)
+
+
+def _in_order(
+    completed: Generator[tuple[int, VideoFacts]],
+    table: CsvTable | None,
+    progress: Callable[[VideoFacts], None] | None,
+) -> list[VideoFacts]:
+    """Writes and reports the facts in the order of the files."""
+    facts: list[VideoFacts] = []
+    waiting: dict[int, VideoFacts] = {}
+    try:
+        for index, fact in completed:
+            waiting[index] = fact
+            while (num_written := len(facts)) in waiting:
+                facts.append(waiting.pop(num_written))
+                if table is not None:
+                    table.write(astuple(facts[-1]))
+                if progress is not None:
+                    progress(facts[-1])
+    finally:
+        completed.close()
+        if table is not None:
+            # After an interruption, some files may be done before an earlier, slower
+            # one.
+            with suppress(OSError):
+                for index in sorted(waiting):
+                    table.write(astuple(waiting[index]))
     return facts
 
 
 def _scan(path: str, decode: bool) -> VideoFacts:
     try:
-        with PyAVReader(path) as video:
+        with errors_named(path), open_file_or_frames(path) as video:
             if decode:
                 try:
                     video.check()
@@ -98,18 +135,3 @@ def _scan(path: str, decode: bool) -> VideoFacts:
             )
     except VideoError as error:
         return VideoFacts(path, error=error.reason)
-
-
-def _written(
-    found: Iterator[VideoFacts], csv_file: str | os.PathLike[str]
-) -> Iterator[VideoFacts]:
-    # Names of files are bytes, not always UTF-8.
-    with open(
-        csv_file, "w", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as file:
-        writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(VideoFacts)])
-        for fact in found:
-            writer.writerow(astuple(fact))
-            file.flush()
-            yield fact

@@ -1,4 +1,4 @@
-"""Batch normalisation as part of the layer before it, for inference."""
+"""Folding of batch normalization into the preceding layer, for inference."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -9,17 +9,19 @@ import keras
 import numpy as np
 
 from keras_nonlocal.layers import (
+    FoldedConv3D,
     FrozenBatchNormalization,
     FusedBatchNormalization,
     NonLocalBlock,
 )
 
-# Exactly these: what a subclass puts out need not be linear in its kernel. Their
-# kernels have the output channels last.
+# Exactly these classes: the output of a subclass may not be linear in its kernel. The
+# last axis of their kernels holds the output channels.
 _FOLDABLE = {
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
+    FoldedConv3D,
     keras.layers.Dense,
 }
 _NORMALIZATIONS = {
@@ -30,22 +32,23 @@ _NORMALIZATIONS = {
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:
-    """Copies a model for inference, without its batch normalisations.
+    """Copies a model for inference and folds its batch normalizations.
 
     At inference `γ (W x + b − mean) / √(variance + ε) + β` is a convolution with the
-    kernel `s W` and the bias `s (b − mean) + β`, `s = γ / √(variance + ε)`. Where the
-    output of a convolution or `Dense` layer goes to a batch normalisation and nowhere
-    else, the copy has one layer with that kernel and bias, and a `NonLocalBlock` has
-    them in its W_z. A batch normalisation that follows something else stays, also one
-    after a subclass of these layers, a quantised one or one with LoRA.
+    kernel `s W` and the bias `s (b − mean) + β`, where `s = γ / √(variance + ε)`. If
+    only a batch normalization uses the output of a convolution or `Dense` layer, the
+    copy has one layer with that kernel and bias. In a `NonLocalBlock`, W_z receives
+    them. Batch normalizations after other layers are kept, as are those after
+    subclasses of these layers, quantized layers, and `Dense` or convolution layers with
+    LoRA. The kernels of a block with LoRA are merged.
 
     Args:
-        model: A functional or sequential model; others are returned as they are.
+        model: A functional or sequential model. Any other model is returned unchanged.
 
     Returns:
-        A model with the same inputs and outputs, the same names of the layers with
-        weights, and weights of its own. Scores differ by rounding. It is not meant for
-        training.
+        A model with the same inputs, outputs and names of layers with weights, and with
+        its own copy of the weights. Its scores differ by rounding only. It is not meant
+        for training.
 
     Example:
 
@@ -69,6 +72,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
             config["use_bias"] = True
         elif _is_normalized_block(layer):
             config |= {"normalization": None, "use_bias": True}
+            config.pop("projection_states", None)
         return type(layer).from_config(config)
 
     def unless_folded(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +98,7 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 def _foldable_pairs(
     model: keras.Model,
 ) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
-    """Layers and the normalisations that alone see what they put out."""
+    """Returns pairs of a layer and the normalization that alone uses its output."""
     layers = {layer.name: layer for layer in model.layers}
     connections = _connections(model)
     uses = Counter(name for calls in connections.values() for name in chain(*calls))
@@ -119,14 +123,12 @@ def _is_linear_in_its_kernel(layer: Any) -> bool:
     return (
         type(layer) in _FOLDABLE
         and not layer.lora_enabled
-        and not isinstance(
-            layer.dtype_policy, keras.dtype_policies.QuantizedDTypePolicy
-        )
+        and layer.quantization_mode is None
     )
 
 
 def _connections(model: keras.Model) -> dict[str, list[list[str]]]:
-    """For each layer, for each of its calls, the layers whose outputs it sees."""
+    """Returns, for each call of each layer, the layers whose outputs it receives."""
     return {
         entry["name"]: [[*_seen_layers(call)] for call in entry["inbound_nodes"]]
         for entry in model.get_config()["layers"]
@@ -134,7 +136,7 @@ def _connections(model: keras.Model) -> dict[str, list[list[str]]]:
 
 
 def _seen_layers(config: Any) -> Iterator[str]:
-    """Names of the layers in the serialized arguments of a call."""
+    """Yields the names of the layers in the serialized arguments of a call."""
     if isinstance(config, Mapping):
         if "keras_history" in config:
             yield config["keras_history"][0]
@@ -154,7 +156,10 @@ def _is_along_channels(
 
 
 def _is_normalized_block(layer: keras.layers.Layer) -> bool:
-    return type(layer) is NonLocalBlock and layer.norm is not None
+    if type(layer) is not NonLocalBlock or layer.norm is None:
+        return False
+    projections = (layer.theta, layer.phi, layer.g, layer.out)
+    return not any(p is not None and p.quantization_mode for p in projections)
 
 
 def _copy_block(block: NonLocalBlock, own: NonLocalBlock) -> None:

@@ -1,4 +1,4 @@
-"""`export_saved_model`: a trained model as files that a server loads."""
+"""`export_saved_model`: exports a trained model for TensorFlow Serving."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,22 +8,27 @@ from typing import Any, Literal
 
 import keras
 
-from keras_nonlocal.data.arguments import (
+from keras_nonlocal.arguments import (
     check_choice,
     check_positive_integer,
+    named_elsewhere,
     pair_of_sizes,
 )
-from keras_nonlocal.data.transforms import Framing, FramingSampler
-from keras_nonlocal.export.batch_norm_folding import fold_batch_norm as folded
-from keras_nonlocal.export.pixel_scoring import PixelScoring
+from keras_nonlocal.data.framing import Framing, FramingSampler
+from keras_nonlocal.detection import RegionModel
+from keras_nonlocal.export.detectors import detector_writer
+from keras_nonlocal.export.pixel_scoring import (
+    check_backend,
+    checked_class_names,
+    pixel_scoring,
+)
 from keras_nonlocal.export.versions import write_version
-from keras_nonlocal.models.clip_shape import ClipShape, clip_shape, num_classes
-from keras_nonlocal.models.preprocessing import has_preprocessing, preprocess_input
-
-Format = Literal["saved_model", "onnx", "litert"]
-FORMATS = ("saved_model", "onnx", "litert")
+from keras_nonlocal.files import local_path
+from keras_nonlocal.models.clip_model import ClipShape
+from keras_nonlocal.tensors import Tensor
 
 
+@named_elsewhere(image_size="crop_size")
 def export_saved_model(
     model: keras.Model,
     directory: str | os.PathLike[str],
@@ -33,14 +38,15 @@ def export_saved_model(
     version: int | None = None,
     crop_size: int | tuple[int, int] | None = None,
     short_side: int | None = None,
+    long_side: int | None = None,
     num_crops: int | None = None,
-    preprocessing: Callable[[Any], Any] | None = None,
-    activation: str | Callable[[Any], Any] | None = None,
+    preprocessing: Callable[[Tensor], Tensor] | None = None,
+    activation: str | Callable[[Tensor], Tensor] | None = None,
     fold_batch_norm: bool = True,
     warm_up: bool | None = None,
-    format: Format = "saved_model",
+    format: Literal["saved_model"] = "saved_model",
 ) -> Path:
-    """Writes a model for TensorFlow Serving, or for ONNX or LiteRT runtimes.
+    """Writes a model for TensorFlow Serving.
 
     The SavedModel takes pixels from 0 to 255, needs neither Keras nor this package,
     and has these signatures, with `clip` for `num_frames, height, width, 3`:
@@ -51,62 +57,93 @@ def export_saved_model(
     | `views` | `views` `(batch, views, clip)` uint8 | the mean over views |
     | `encoded_clips` | `frames` `(batch, num_frames)` string | JPEG or PNG pictures |
     | `encoded_views` | `frames` `(batch, views, num_frames)` string | both |
+    | `encoded_clips_with_status`, `encoded_views_with_status` | the same | see below |
 
-    All answer with `scores` `(batch, classes)`, and if `class_names` are given, with
-    `top_names` and `top_scores` `(batch, top)` as well. The numbers of clips and views
-    are open, and frames and sides are where the model's input has `None`. Encoded
-    pictures are scaled and cropped in the graph as `keras_nonlocal.data` does it. Size
-    and place of the crop are equal; orientation tags, which videos' frames do not have,
-    are not heeded. The pixels of a PNG are equal where nothing is
-    scaled and differ by rounding elsewhere; those of JPEGs depend on the decoder, by
-    0.2 levels of 255 in the mean, or 0.2 to 1.3 where their colours are subsampled.
+    All signatures return `scores` `(batch, classes)`. If `class_names` is given, they
+    also return `top_names` and `top_scores` `(batch, top)`. The numbers of clips and
+    views are variable. Frames, height and width are variable if the model's input has
+    `None` there.
+
+    In the graph, encoded pictures are rotated according to their EXIF orientation,
+    scaled and cropped as in `keras_nonlocal.data`. Size and position of the crop are
+    identical. The pixels of a PNG are identical if the picture is not scaled and
+    otherwise differ by rounding only. The pixels of JPEGs depend on the decoder: the
+    mean difference is 0.2 levels of 255, or 0.2 to 1.3 for pictures with subsampled
+    colors. Pictures of more than 2²⁶ pixels, stored or scaled, are rejected before they
+    are decoded.
+
+    A picture that cannot be decoded raises an error that names its position, such as
+    `frames[3, 0] is damaged`, before anything is scored. The signatures with a status
+    score the rest of the batch. Their output `status`, in the shape of `frames`, is
+    `ok` or describes the problem with a picture. Their output `is_scored` `(batch,)` is
+    false for elements with such a picture, whose scores are 0 and whose names are
+    empty. Empty inputs raise an error.
+
+    A detector is exported with these signatures:
+
+    | signature | input |
+    |---|---|
+    | `serving_default` | `images` `(batch, height, width, 3)` uint8, of any size |
+    | `padded_images` | also `image_sizes` `(batch, 2)` int32, as for `predict` |
+    | `encoded_images` | `images` `(batch,)` string, JPEG or PNG pictures |
+    | `encoded_images_with_status` | the same |
+
+    They return the outputs of `predict`, padded to the same number of detections,
+    and with `names` if there are class names. Encoded pictures are scaled as by
+    `keras_nonlocal.data.coco_dataset`, their boxes are in pixels of the upright
+    picture, and `image_sizes` is its height and width.
 
     A version appears in `directory` only when it is complete.
 
     Args:
-        model: From RGB clips `(batch, num_frames, height, width, 3)` (channels first if
-            that is Keras's image data format) to `(batch, classes)`, on Keras's
-            TensorFlow backend; a `.keras` file of any backend can be loaded on it.
-        directory: Local folder that holds the versions of the model; a server is
-            pointed to it.
-        class_names: Name of each class. They are saved as `assets/labels.txt`, one per
-            line. Defaults to `None`.
-        top: Number of names in an answer. Defaults to `5`, or all if there are fewer.
-        version: Number of the folder that is written. Defaults to one more than the
-            highest number in `directory`.
+        model: A `keras_nonlocal.detection.RegionModel`, or a model that takes RGB clips
+            `(batch, num_frames, height, width, 3)` (channels first if that is Keras's
+            image data format) and returns scores `(batch, classes)`.
+            Keras must run on the TensorFlow backend, which can load `.keras` files from
+            any backend.
+        directory: Local folder with the versions of the model, to which the server is
+            pointed.
+        class_names: Names of the classes, saved in `assets/labels.txt`, one per line.
+            Names that a plain line cannot hold are JSON strings. Defaults to those of
+            `model.clip_info`, if any.
+        top: Number of class names to return. Defaults to `5`, or to all if there are
+            fewer.
+        version: Version number, which names the new folder. Defaults to one more than
+            the highest number in `directory`.
         crop_size: Side of the square crop of encoded pictures, or `(height, width)`, in
-            pixels. Defaults to that of the model's input; for a model with open height
-            or width, to the whole picture if `short_side` is given. A SavedModel of
-            such a model needs one of the two.
-        short_side: Pixels to which the shorter side of encoded pictures is scaled.
-            Defaults to 8/7 of the longer side of the crop.
-        num_crops: 1 (the centre) or 3 (side by side along the longer side) crops of
-            encoded pictures, whose scores are averaged. Defaults to `1`.
-        preprocessing: Applied to the pixels before the model, with `keras.ops`. By
-            default nothing if the model was built with `include_preprocessing=True`,
-            otherwise `keras_nonlocal.preprocess_input`.
-        activation: Applied to what the model puts out, before any averaging, such as
-            `"softmax"` for a model with logits; not for one whose last layer is a
-            softmax or sigmoid already. Defaults to `None`.
-        fold_batch_norm: Whether batch normalisations become part of the convolutions
-            before them; see `keras_nonlocal.export.fold_batch_norm`. Defaults to
-            `True`.
-        warm_up: Whether `assets.extra/tf_serving_warmup_requests` gets one request for
-            each signature, so that the first client need not wait. Defaults to `True`.
-        format: `"saved_model"`; `"onnx"` or `"litert"` write `model.onnx` or
-            `model.tflite` by `keras.Model.export`, with the input `clips`, the output
-            `scores` and `labels.txt` beside it; they have no encoded pictures, names in
-            answers and warm-up, and take no arguments about them. ONNX needs the
-            package `tf2onnx`; LiteRT holds all N×M weights of a block at once. Defaults
-            to `"saved_model"`.
+            pixels. Defaults to that of the model's input. A model with variable height
+            or width needs either `crop_size` or `short_side`, and `short_side` alone
+            keeps the whole picture.
+        short_side: Length in pixels to which the shorter side of encoded pictures is
+            scaled. Defaults to 8/7 of the longer side of the crop, and to that of the
+            model's `picture_sides` for detectors.
+        long_side: For detectors only, the maximum length of the longer side of encoded
+            pictures, in pixels. Pictures also fit into the height and width of the
+            model's input if these are fixed. Defaults to that of `picture_sides`.
+        num_crops: Number of crops of encoded pictures: 1 (the center) or 3 (side by
+            side along the longer side). Their scores are averaged. Defaults to `1`.
+        preprocessing: Function applied to the pixels before the model, built from
+            `keras.ops`. Defaults to the identity if the model was built with
+            `include_preprocessing=True`, otherwise to `keras_nonlocal.preprocess_input`
+            with the normalization of `model.clip_info`.
+        activation: Activation applied to the model's outputs before any averaging, such
+            as `"softmax"` for a model that returns logits. It must be `None` if the
+            model already ends in a softmax or sigmoid. Defaults to `None`.
+        fold_batch_norm: Whether to fold batch normalizations into the convolutions
+            before them; see `keras_nonlocal.export.fold_batch_norm`. Detectors keep
+            theirs. Defaults to `True`.
+        warm_up: Whether to write one request for each signature to
+            `assets.extra/tf_serving_warmup_requests`, which saves the first client from
+            waiting. Defaults to `True`.
+        format: Must be `"saved_model"`. For other formats, see
+            `keras_nonlocal.export_model`. Defaults to `"saved_model"`.
 
     Returns:
         The folder of the version, `directory/version`.
 
     Raises:
-        ValueError: If an argument has a value it cannot have, or the model does not
-            take clips.
-        ImportError: If ONNX is asked for and `tf2onnx` is not installed.
+        ValueError: If an argument has an invalid value, or the model does not take
+            clips.
 
     Example:
 
@@ -119,85 +156,56 @@ def export_saved_model(
     References:
         [SavedModel warm-up](https://www.tensorflow.org/tfx/serving/saved_model_warmup).
     """
-    _check_backend()
-    check_choice("format", format, FORMATS)
     if format != "saved_model":
-        _check_not_given(
-            format,
-            top=top,
-            crop_size=crop_size,
-            short_side=short_side,
-            num_crops=num_crops,
-            warm_up=warm_up,
+        raise ValueError(
+            "`export_saved_model` writes SavedModels; for other formats call "
+            f"`keras_nonlocal.export_model(model, path, {format!r})`. "
+            f"Received: format={format!r}"
         )
-    top = 5 if top is None else top
+    check_backend()
+    given_top, top = top, 5 if top is None else top
     check_positive_integer("top", top)
     if version is not None:
         check_positive_integer("version", version)
-    clips = clip_shape(model)
-    _check_scores(model, class_names)
-    if "://" in os.fspath(directory):
-        raise ValueError(
-            f"`directory` must be a local folder. Received: directory={directory!r}"
+    folder = local_path("directory", directory)
+    if isinstance(model, RegionModel):
+        check_not_given(
+            "a clip model",
+            crop_size=crop_size,
+            num_crops=num_crops,
+            preprocessing=preprocessing,
+            activation=activation,
+            top=given_top,
         )
-    if preprocessing is None and not has_preprocessing(model):
-        preprocessing = preprocess_input
-    scoring = PixelScoring(
-        folded(model) if fold_batch_norm else model,
-        clips,
-        preprocessing,
-        None if activation is None else keras.activations.get(activation),
+        return write_version(
+            folder,
+            version,
+            detector_writer(model, class_names, short_side, long_side, warm_up),
+        )
+    check_not_given("a detector", long_side=long_side)
+    class_names = checked_class_names(model, class_names)
+    scoring = pixel_scoring(model, preprocessing, activation, fold_batch_norm)
+    num_crops = 1 if num_crops is None else num_crops
+    from keras_nonlocal.export.saved_model import write_saved_model
+
+    write = partial(
+        write_saved_model,
+        scoring=scoring,
+        framing=_framing(scoring.clips, crop_size, short_side, num_crops),
+        class_names=class_names,
+        top=top,
+        warm_up=warm_up is None or warm_up,
     )
-    write: Callable[[Path], None]
-    if format == "saved_model":
-        framing = _framing(
-            clips, crop_size, short_side, 1 if num_crops is None else num_crops
-        )
-        from keras_nonlocal.export.saved_model import write_saved_model
-
-        write = partial(
-            write_saved_model,
-            scoring=scoring,
-            framing=framing,
-            class_names=class_names,
-            top=top,
-            warm_up=warm_up is None or warm_up,
-        )
-    else:
-        from keras_nonlocal.export.portable import write_portable
-
-        write = partial(
-            write_portable, format=format, scoring=scoring, class_names=class_names
-        )
-    return write_version(Path(directory), version, write)
+    return write_version(folder, version, write)
 
 
-def _check_not_given(format: str, **arguments: Any) -> None:
-    """Raises where an argument is about what only a SavedModel has."""
+def check_not_given(kind: str, **arguments: Any) -> None:
+    """Raises where an argument is about models of another kind."""
     for name, value in arguments.items():
         if value is not None:
             raise ValueError(
-                f"`{name}` has an effect with format='saved_model' alone. "
-                f"Received: {name}={value!r} with format={format!r}"
+                f"`{name}` has an effect for {kind} alone. Received: {name}={value!r}"
             )
-
-
-def _check_scores(model: keras.Model, class_names: Sequence[str] | None) -> None:
-    count = num_classes(model)
-    if class_names is not None and len(class_names) != count:
-        raise ValueError(
-            f"`class_names` must name the {count} classes of the model. "
-            f"Received: class_names with {len(class_names)} names"
-        )
-
-
-def _check_backend() -> None:
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "Models are exported on Keras's TensorFlow backend: set "
-            "KERAS_BACKEND=tensorflow and load the model again. "
-            f"Received: backend={keras.backend.backend()!r}"
-        )
 
 
 def _framing(
@@ -206,7 +214,7 @@ def _framing(
     short_side: int | None,
     num_crops: int,
 ) -> Framing:
-    """How encoded pictures become what the model takes."""
+    """Returns how encoded pictures are framed for the model."""
     check_choice("num_crops", num_crops, (1, 3))
     own = (clips.height, clips.width)
     if crop_size is None and None in own:

@@ -1,30 +1,52 @@
 """ONNX and LiteRT files, written by Keras's own exporters."""
 
+import importlib
 import importlib.util
+import logging
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 
+from keras_nonlocal.data.lists.class_names import class_names_text
+from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.export.pixel_scoring import PixelScoring
 from keras_nonlocal.export.portable_layers import with_portable_layers
+from keras_nonlocal.tensors import Tensor
+
+_LOGGER = logging.getLogger("keras_nonlocal")
+_ONNX_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 FILE_NAMES = {"onnx": "model.onnx", "litert": "model.tflite"}
 
 
 class _ScoringModel(keras.Model):
-    """Bytes of pixels in, scores out, as the model that Keras exports."""
+    """The model that Keras exports, from pixel bytes to scores."""
 
     def __init__(self, scoring: PixelScoring) -> None:
         super().__init__(name="scores_of_clips")
         self._inner = scoring.model
         self._scoring = scoring
 
-    def call(self, clips: Any) -> Any:
-        """`scores` `(batch, classes)` of clips."""
+    def call(self, clips: Tensor) -> Tensor:
+        """Returns the scores `(batch, classes)` of clips."""
         return {"scores": self._scoring(clips)}
+
+
+class _DetectingModel(keras.Model):
+    """The model that Keras exports of a detector, with two tensors as its inputs."""
+
+    def __init__(self, detector: RegionModel) -> None:
+        super().__init__(name="objects_of_pictures")
+        self._detector = detector
+
+    def call(self, images: Tensor, image_sizes: Tensor) -> Tensor:
+        """Returns the detections."""
+        inputs = {"images": images, "image_sizes": image_sizes}
+        return dict(self._detector(inputs, training=False))
 
 
 def write_portable(
@@ -33,10 +55,10 @@ def write_portable(
     scoring: PixelScoring,
     class_names: Sequence[str] | None,
 ) -> None:
-    """Fills a folder with one file for another runtime, and the labels.
+    """Writes the model file and the labels to a folder.
 
     Args:
-        folder: Where to write.
+        folder: The folder to write to.
         format: A key of `FILE_NAMES`.
         scoring: The model.
         class_names: Names of the classes, if known.
@@ -44,19 +66,98 @@ def write_portable(
     Raises:
         ImportError: If the converter to ONNX is not installed.
     """
-    if format == "onnx" and importlib.util.find_spec("tf2onnx") is None:
-        raise ImportError("tf2onnx is needed to write ONNX: `pip install tf2onnx`.")
+    if format == "onnx":
+        _check_converter()
     model = _ScoringModel(
         replace(scoring, model=with_portable_layers(scoring.model, format))
     )
     clips = (None, *scoring.clips, 3)
     model(keras.Input(batch_shape=clips, dtype="uint8"))
-    model.export(
-        str(folder / FILE_NAMES[format]),
-        format=format,
-        verbose=False,
-        input_signature=[keras.InputSpec(shape=clips, dtype="uint8", name="clips")],
+    path = folder / FILE_NAMES[format]
+    clips_spec = keras.InputSpec(shape=clips, dtype="uint8", name="clips")
+    _export(model, path, format, [clips_spec])
+    _say_what_is_needed(path, format)
+    _write_labels(folder, class_names)
+
+
+def write_detector_onnx(
+    folder: Path, model: RegionModel, class_names: Sequence[str] | None
+) -> None:
+    """Writes an ONNX file of a detector, and the labels.
+
+    Its inputs are `images`, uint8 pixels, and `image_sizes`, int32. Its outputs have
+    the names of those of the model.
+
+    Args:
+        folder: The folder to write to.
+        model: The detector.
+        class_names: Names of the classes, if known.
+
+    Raises:
+        ImportError: If the converter to ONNX is not installed.
+    """
+    _check_converter()
+    detecting = _DetectingModel(model)
+    specs = [
+        keras.InputSpec(
+            shape=(None, *model.pyramid.input_shape[1:3], 3),
+            dtype="uint8",
+            name="images",
+        ),
+        keras.InputSpec(shape=(None, 2), dtype="int32", name="image_sizes"),
+    ]
+    detecting(
+        *[keras.Input(batch_shape=spec.shape, dtype=spec.dtype) for spec in specs]
     )
+    path = folder / FILE_NAMES["onnx"]
+    _export(detecting, path, "onnx", specs)
+    _say_what_is_needed(path, "onnx")
+    _write_labels(folder, class_names)
+
+
+def _export(
+    model: keras.Model, path: Path, format: str, specs: list[keras.InputSpec]
+) -> None:
+    with warnings.catch_warnings():
+        # tf2onnx looks for a name that NumPy had once.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+        model.export(str(path), format=format, verbose=False, input_signature=specs)
+
+
+def _check_converter() -> None:
+    if importlib.util.find_spec("tf2onnx") is None:
+        raise ImportError("tf2onnx is needed to write ONNX: `pip install tf2onnx`.")
+
+
+def _write_labels(folder: Path, class_names: Sequence[str] | None) -> None:
     if class_names is not None:
-        text = "".join(f"{name}\n" for name in class_names)
-        (folder / "labels.txt").write_text(text, "utf-8")
+        (folder / "labels.txt").write_text(class_names_text(class_names), "utf-8")
+
+
+def _say_what_is_needed(path: Path, format: str) -> None:
+    """Logs a warning about operations that the runtime lacks."""
+    if format == "litert":
+        # The file names a TensorFlow operation by its own name after `Flex`.
+        found = re.findall(rb"\0Flex([A-Z]\w*)\0", path.read_bytes())
+        names = sorted({name.decode() for name in found})
+        needed = "the Flex delegate (LiteRT with select TensorFlow operations)"
+    else:
+        names = _custom_onnx_operations(path)
+        needed = "custom operations"
+    if names:
+        _LOGGER.warning("%s needs %s for %s", path.name, needed, ", ".join(names))
+
+
+def _custom_onnx_operations(path: Path) -> list[str]:
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    nodes = [*model.graph.node]
+    names = set()
+    while nodes:
+        node = nodes.pop()
+        if node.domain not in _ONNX_DOMAINS:
+            names.add(f"{node.domain}.{node.op_type}")
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                nodes += graph.node
+    return sorted(names)

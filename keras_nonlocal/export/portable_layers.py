@@ -1,4 +1,4 @@
-"""Layers in a form that the converters to ONNX and LiteRT, and their runtimes, know."""
+"""Layers in a form that the ONNX and LiteRT converters and runtimes support."""
 
 from typing import Any
 
@@ -7,14 +7,15 @@ from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
+from keras_nonlocal.tensors import Tensor
 
 
 class SeparatePooling(keras.layers.Layer):
-    """Max pooling over space, then over time: the same as over both at once.
+    """Max pooling over space, then over time, which equals pooling over both at once.
 
     Args:
         pool_size: Frames, height and width of a window, in positions.
-        strides: The same for its steps.
+        strides: Step of the window along the same axes.
         padding: `"valid"` or `"same"`.
 
     Input shape:
@@ -36,7 +37,7 @@ class SeparatePooling(keras.layers.Layer):
         self.strides = strides
         self.padding = padding
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns the maxima."""
         batch, frames, _, _, channels = ops.shape(inputs)
         x = ops.reshape(inputs, (-1, *ops.shape(inputs)[2:]))
@@ -48,7 +49,9 @@ class SeparatePooling(keras.layers.Layer):
             frames = ops.shape(x)[1]
         return ops.reshape(x, (batch, frames, height, width, channels))
 
-    def _pool(self, x: Any, size: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    def _pool(
+        self, x: Tensor, size: tuple[int, ...], strides: tuple[int, ...]
+    ) -> Tensor:
         return ops.max_pool(x, size, strides, self.padding, "channels_last")
 
     def get_config(self) -> dict[str, Any]:
@@ -62,12 +65,13 @@ class SeparatePooling(keras.layers.Layer):
 
 
 def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
-    """Copies a functional model; others are returned as they are.
+    """Copies a functional model with layers that ONNX and LiteRT support.
 
-    LiteRT has no 3D pooling of its own, and no loops that gather results for any number
-    of clips, as attention by chunks does: there a block holds its whole N×M matrix. The
-    converter to ONNX rounds quotients towards 0, where the block computes the number of
-    its chunks from sizes that are open.
+    Any other model is returned unchanged. LiteRT has no 3D pooling, and no loops that
+    collect results for a variable number of clips, as chunked attention needs, so
+    blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
+    toward 0, but a block computes the number of its chunks from variable sizes with
+    rounding down.
     """
     if not isinstance(model, keras.Function):
         return model

@@ -1,4 +1,4 @@
-"""Numbered folders, each of which appears only when it is complete."""
+"""Numbered version folders that appear only when they are complete."""
 
 import shutil
 import uuid
@@ -9,12 +9,14 @@ from pathlib import Path
 def write_version(
     directory: Path, version: int | None, write: Callable[[Path], None]
 ) -> Path:
-    """Writes a folder `directory/version` that no server ever sees unfinished.
+    """Writes a folder `directory/version` that no server sees before it is complete.
 
     Args:
-        directory: Holds the versions of one model; created if it does not exist.
-        version: Number of the new folder. `None`: one more than the highest.
-        write: Is called with an empty folder to fill, which then gets its name.
+        directory: Folder with the versions of one model, created if it does not exist.
+        version: Number of the new folder, or `None` for one more than the highest
+            number.
+        write: Function called with an empty folder to fill, which is renamed
+            afterwards.
 
     Returns:
         The new folder.
@@ -40,7 +42,7 @@ def _give_number(unfinished: Path, directory: Path, version: int | None) -> Path
         try:
             return unfinished.rename(target)
         except OSError:
-            # Another process may have taken the number meanwhile.
+            # Another process may have taken this number in the meantime.
             if not target.exists():
                 raise
             if version is not None:

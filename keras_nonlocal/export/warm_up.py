@@ -1,7 +1,7 @@
-"""Example requests that TensorFlow Serving answers before it goes into service.
+"""Example requests that TensorFlow Serving processes before it accepts traffic.
 
-Written as protocol buffer wire format, because their messages are those of the package
-`tensorflow-serving-api`, which an export does not need otherwise.
+They are written directly in the protocol buffer wire format. Their message types are
+part of the package `tensorflow-serving-api`, which an export does not otherwise need.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# Numbers of the fields in tensorflow_serving/apis/{prediction_log,predict,model}.proto.
+# Field numbers in tensorflow_serving/apis/{prediction_log,predict,model}.proto.
 _LOG_PREDICT_LOG = 6
 _PREDICT_LOG_REQUEST = 1
 _REQUEST_MODEL_SPEC = 1
@@ -25,11 +25,11 @@ _LENGTH_DELIMITED = 2
 def write_warm_up_requests(
     folder: Path, requests: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Writes the requests where TensorFlow Serving looks for them.
+    """Writes the requests to the file that TensorFlow Serving reads.
 
     Args:
-        folder: Of the SavedModel.
-        requests: Signature → name of an input → `TensorProto`.
+        folder: The folder of the SavedModel.
+        requests: Mapping from signature to input name to `TensorProto`.
     """
     assets = folder / "assets.extra"
     assets.mkdir()
@@ -40,7 +40,7 @@ def write_warm_up_requests(
 
 
 def _prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
-    """A serialized `PredictionLog` with a `PredictRequest`."""
+    """Returns a serialized `PredictionLog` with a `PredictRequest`."""
     request = _field(
         _REQUEST_MODEL_SPEC, _field(_MODEL_SPEC_SIGNATURE_NAME, signature.encode())
     )
@@ -52,13 +52,13 @@ def _prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field of bytes: a string or a message."""
+    """Returns a length-delimited field: a string or a message."""
     tag = number << 3 | _LENGTH_DELIMITED
     return _varint(tag) + _varint(len(content)) + content
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the highest bit says that more follow."""
+    """Encodes seven bits per byte, lowest first. A high bit marks that more follow."""
     groups = []
     while value > 0x7F:
         groups.append(value & 0x7F | 0x80)

@@ -1,46 +1,40 @@
-"""`evaluate_videos`: a labelled collection in, accuracies and their parts out."""
+"""`evaluate_videos`: evaluates a model on a labeled collection of videos."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from keras_nonlocal.data.arguments import check_positive_integer
-from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.failures import FailurePolicy, OnError
-from keras_nonlocal.data.loading import ClipLoader
-from keras_nonlocal.data.readers import OpenVideo, VideoError
+from keras_nonlocal.arguments import named_elsewhere
+from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
+from keras_nonlocal.data.lists.video_list import VideoList
+from keras_nonlocal.data.readers.pyav import PyAVReader
+from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.data.sampling import ShortVideos
-from keras_nonlocal.data.sources import VideoList, list_directory
-from keras_nonlocal.inference.evaluation import VideoEvaluation
-from keras_nonlocal.inference.reduction import (
-    Reduction,
-    check_reduction,
-    reduce_views,
-)
+from keras_nonlocal.inference.labeled_videos import labeled_videos
 from keras_nonlocal.inference.results_file import ResultsFile, model_fingerprint
-from keras_nonlocal.inference.scoring import scored_videos
-from keras_nonlocal.inference.views import (
-    CropSize,
-    pixel_preprocessing,
-    view_loader,
-)
-from keras_nonlocal.models.clip_shape import num_classes
+from keras_nonlocal.inference.video_evaluation import VideoEvaluation
+from keras_nonlocal.inference.video_scorer import progress_bar, scorer
+from keras_nonlocal.inference.view_reduction import Reduction
+from keras_nonlocal.inference.views import CropSize, Views
+from keras_nonlocal.tensors import Tensor
+
+FilePath = str | os.PathLike[str]
 
 
+@named_elsewhere(image_size="crop_size")
 def evaluate_videos(
     model: keras.Model,
-    videos: VideoList | str | os.PathLike[str],
+    videos: VideoList | FilePath,
     num_clips: int = 10,
-    num_crops: int = 3,
+    num_crops: Literal[1, 3] = 3,
     *,
-    results_file: str | os.PathLike[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    results_file: FilePath | None = None,
     num_frames: int | None = None,
-    frame_stride: int = 8,
+    frame_stride: int | None = None,
     crop_size: CropSize = None,
     short_side: int | None = None,
     target_fps: float | None = None,
@@ -49,44 +43,76 @@ def evaluate_videos(
     on_error: OnError = "skip",
     max_errors: int = 100,
     batch_size: int = 8,
-    preprocessing: Callable[[Any], Any] | None = None,
+    preprocessing: Callable[[Tensor], Tensor] | None = None,
     open_video: OpenVideo = PyAVReader,
     verbose: str | int = "auto",
 ) -> VideoEvaluation:
-    """Tests a model on whole videos with labels, as the paper does.
+    """Evaluates a model on whole labeled videos, as in the paper.
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
-            `(batch, classes)`.
-        videos: A list with labels, see `keras_nonlocal.data.VideoList` and the
-            functions that read the lists of known data sets; or a directory with a
-            folder per class.
-        num_clips: As in `predict_video`, like the other arguments not named here.
-        num_crops: As in `predict_video`.
-        results_file: Where the scores of each video are written as soon as it is
-            finished, one line of JSON each; if the file is there, only the videos that
-            it lacks, or that could not be read, are scored. It must be of the same
-            model and arguments; of `preprocessing` and `open_video` the names count,
-            and what `functools.partial` adds to them. Defaults to no file.
-        num_frames, frame_stride, crop_size, short_side: As in `predict_video`.
-        target_fps, short_videos, reduction: As in `predict_video`.
-        on_error: `"skip"` lists the videos that cannot be read in the result,
-            `"raise"` stops at the first, a function is called with the
-            `keras_nonlocal.data.VideoError`. Defaults to `"skip"`.
-        max_errors: Videos that may be left out before it stops after all. Defaults to
-            `100`.
-        batch_size, preprocessing, open_video: As in `predict_video`.
+            `(batch, classes)`; one sigmoid unit decides between two classes.
+        videos: A `keras_nonlocal.data.VideoList` with labels, or a directory with a
+            folder per class. `keras_nonlocal.data` has functions that read the lists of
+            published data sets. Classes may have no videos if the names of the model's
+            classes are known.
+        num_clips: Clips per video, evenly spaced from its first to its last frame.
+            Defaults to `10`.
+        num_crops: 1 (the center) or 3 (side by side along the longer side of the
+            picture). Defaults to `3`.
+        class_names: Names of the model's classes, in the order of its scores. The
+            labels of a directory or list with class names are matched to them by name.
+            Defaults to those of `model.clip_info`, or else to those of the videos.
+        results_file: File to which the scores of each video are written as soon as it
+            is finished, as one line of JSON. If the file exists, only videos that it
+            does not contain, or that could not be read, are scored. It must have been
+            written for the same model and arguments; functions are compared by name and
+            by the arguments that `functools.partial` adds. Only one process at a time
+            can write the file. Defaults to `None`, no file.
+        num_frames: Frames per clip. Defaults to that of the model's input, or else of
+            `model.clip_info`.
+        frame_stride: Distance between two frames of a clip, in frames. It should be the
+            same as in training. Defaults to that of `model.clip_info`, or else to 8.
+        crop_size: Side of the square crop, or `(height, width)`, in pixels. With
+            `"whole"`, the picture is scaled but not cropped; this requires
+            `num_crops=1` and a model built with `None` as height and width and with a
+            `score_window`. Defaults to that of the model's input.
+        short_side: Length in pixels to which the shorter side of the picture is scaled.
+            Defaults to 8/7 of the longer side of the crop, or to 256 for whole
+            pictures.
+        target_fps: Frames per second at which `frame_stride` counts. Defaults to that
+            of `model.clip_info` if the stride does, or else to the frame rate of the
+            file.
+        short_videos: How to fill a clip that is longer than its video: `"loop"` starts
+            over, `"repeat_last"` repeats the last frame. Defaults to `"loop"`.
+        reduction: How to combine the scores of the views: `"mean"`, `"max"`, or
+            `"logits"`, which takes the softmax (or sigmoid) of the mean of their
+            logits. Defaults to `"mean"`.
+        on_error: How to handle a video that cannot be read. `"skip"` lists it in the
+            result. `"raise"` raises its `keras_nonlocal.data.VideoError`. A function is
+            called with the error; the video is left out unless the function raises.
+            Defaults to `"skip"`.
+        max_errors: Maximum number of videos to leave out. One more raises an error.
+            Defaults to `100`.
+        batch_size: Number of views per step of the model. Defaults to `8`.
+        preprocessing: Function applied to the pixels, from 0 to 255, before the model.
+            Defaults to the identity if the model was built with
+            `include_preprocessing=True`, otherwise to `keras_nonlocal.preprocess_input`
+            with the normalization of `model.clip_info`, if any.
+        open_video: Function that opens a path and returns a context manager with
+            `times` and `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`.
+            Defaults to `keras_nonlocal.data.PyAVReader`.
         verbose: `1` shows a progress bar over the videos, `"auto"` is `1`. Defaults
             to `"auto"`.
 
     Returns:
-        A `VideoEvaluation`: `top1`, `top5`, `mean_average_precision`, `per_class`,
+        A `VideoEvaluation` with `top1`, `top5`, `mean_average_precision`, `per_class`,
         `confusion_matrix`, `scores` and `failures`.
 
     Raises:
-        ValueError: If an argument has a value it cannot have, the labels do not fit
-            the model's classes, or `results_file` is of another model or other
-            arguments.
+        ValueError: If an argument has an invalid value, the labels do not fit the
+            model's classes, or `results_file` is in use or was written for a different
+            model or different arguments.
 
     Example:
 
@@ -98,98 +124,40 @@ def evaluate_videos(
         "Inference"; `tools/test_net_video.py` of
         https://github.com/facebookresearch/video-nonlocal-net.
     """
-    check_positive_integer("batch_size", batch_size)
-    check_reduction(reduction, model)
-    if not isinstance(videos, VideoList):
-        videos = list_directory(videos)
-    names = _checked_class_names(videos, num_classes(model))
-    options: dict[str, Any] = {
-        "num_clips": num_clips,
-        "num_crops": num_crops,
-        "num_frames": num_frames,
-        "frame_stride": frame_stride,
-        "crop_size": crop_size,
-        "short_side": short_side,
-        "target_fps": target_fps,
-        "short_videos": short_videos,
-    }
-    loader = view_loader(model, videos, open_video=open_video, **options)
-    failures = FailurePolicy(on_error, max_errors)
-    pixels = pixel_preprocessing(model, preprocessing)
-    bar = keras.utils.Progbar(
-        len(videos.paths),
-        verbose=1 if verbose == "auto" else int(verbose),
-        unit_name="video",
+    views = Views(
+        num_clips,
+        num_crops,
+        num_frames,
+        frame_stride,
+        crop_size,
+        short_side,
+        target_fps,
+        short_videos,
     )
-    settings = options | {
-        "reduction": reduction,
-        "preprocessing": _name(preprocessing),
-        "open_video": _name(open_video),
-    }
-    with _opened(results_file, model, settings) as results:
-        rows = _known_scores(videos, results)
+    video_scorer = scorer(
+        model, views, reduction, batch_size, preprocessing, open_video
+    )
+    labeled, names = labeled_videos(videos, class_names, video_scorer.own)
+    failures = FailurePolicy(on_error, max_errors)
+    bar = progress_bar(len(labeled.paths), verbose)
+
+    def settings() -> dict[str, Any]:
+        fingerprint = model_fingerprint(video_scorer.own.model)
+        return {**video_scorer.settings(), "model": fingerprint}
+
+    with ResultsFile.opened(results_file, settings) as results:
+        rows = {} if results is None else results.known_scores(labeled)
         bar.update(len(rows))
-        todo = [i for i in range(len(videos.paths)) if i not in rows]
-        for index, scores in scored_videos(model, loader, todo, batch_size, pixels):
+        todo = [i for i in range(len(labeled.paths)) if i not in rows]
+        for index, scores in video_scorer.scores(labeled, todo):
+            if results is not None:
+                results.write_outcome(labeled, index, scores)
             if isinstance(scores, VideoError):
-                _write(results, loader, index, error=scores.reason)
                 failures.handle(scores, index)
             else:
-                rows[index] = reduce_views(scores, reduction, model)
-                _write(results, loader, index, scores=rows[index])
+                rows[index] = scores
             bar.add(1)
-    return _evaluation(videos, names, rows, failures.reasons)
-
-
-def _opened(results_file: Any, model: keras.Model, settings: dict[str, Any]) -> Any:
-    """The results file in a context that closes it, or a context of `None`."""
-    if results_file is None:
-        return nullcontext()
-    crop_size = settings["crop_size"]
-    settings = settings | {
-        "crop_size": [*crop_size] if isinstance(crop_size, tuple) else crop_size,
-        "model": model_fingerprint(model),
-    }
-    return closing(ResultsFile(results_file, settings))
-
-
-def _name(function: Any) -> str | None:
-    """What tells one function from another from process to process."""
-    if function is None:
-        return None
-    if isinstance(function, partial):
-        arguments = [*map(repr, function.args)]
-        arguments += [f"{key}={value!r}" for key, value in function.keywords.items()]
-        return f"{_name(function.func)}({', '.join(arguments)})"
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    return f"{getattr(function, '__module__', '')}.{name}"
-
-
-def _known_scores(
-    videos: VideoList, results: ResultsFile | None
-) -> dict[int, np.ndarray]:
-    if results is None:
-        return {}
-    known = {
-        index: results.scores(path, segment)
-        for index, (path, segment) in enumerate(_paths_and_segments(videos))
-    }
-    return {index: row for index, row in known.items() if row is not None}
-
-
-def _paths_and_segments(videos: VideoList) -> Iterator[tuple[str, Any]]:
-    segments = videos.segments or (None,) * len(videos.paths)
-    return zip(videos.paths, segments, strict=True)
-
-
-def _write(
-    results: ResultsFile | None, loader: ClipLoader, index: int, **outcome: Any
-) -> None:
-    if results is not None:
-        videos = loader.videos
-        segment = videos.segments[index] if videos.segments else None
-        labels: Any = videos.labels
-        results.write(videos.paths[index], segment, labels[index], **outcome)
+    return _evaluation(labeled, names, rows, failures.reasons)
 
 
 def _evaluation(
@@ -198,35 +166,14 @@ def _evaluation(
     rows: dict[int, np.ndarray],
     reasons: dict[str, str],
 ) -> VideoEvaluation:
+    """Returns the evaluation of the videos that have scores."""
     scored = videos.select(sorted(rows))
     table = np.zeros((len(rows), len(class_names)), "float32")
     for place, index in enumerate(sorted(rows)):
-        table[place] = rows[index]
+        row = rows[index]
+        # The score of a single sigmoid unit is that of the second class.
+        is_binary = len(row) == 1 and len(class_names) == 2
+        table[place] = (1 - row[0], row[0]) if is_binary else row
     return VideoEvaluation(
         scored.paths, scored.labels or (), table, class_names, reasons
     )
-
-
-def _checked_class_names(videos: VideoList, num_classes: int) -> tuple[str, ...]:
-    """Names of the classes, their numbers where the list has no names."""
-    if not videos.paths or videos.labels is None:
-        raise ValueError(
-            "`videos` must hold at least one video, with labels. "
-            f"Received: {len(videos.paths)} videos, "
-            f"{'no' if videos.labels is None else 'with'} labels"
-        )
-    names = videos.class_names or tuple(map(str, range(num_classes)))
-    largest = max(
-        max(x, default=0) if isinstance(x, tuple) else x for x in videos.labels
-    )
-    if len(names) != num_classes:
-        raise ValueError(
-            f"`videos` must have the {num_classes} classes of the model. "
-            f"Received: {len(names)} classes"
-        )
-    if largest >= num_classes:
-        raise ValueError(
-            f"The labels of `videos` must be below {num_classes}, the number of the "
-            f"model's classes. Received: the label {largest}"
-        )
-    return names

@@ -1,132 +1,77 @@
-"""Scores of videos in a file that grows video by video and can be gone on with."""
+"""A file of scores that is written video by video and can be resumed."""
 
 import hashlib
-import json
-import os
+import math
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_nonlocal.data.lists.video_list import VideoList
+from keras_nonlocal.data.readers.video_reader import VideoError
+from keras_nonlocal.inference.resumable_lines import ResumableLines
+
 Key = tuple[str, float, float]
 
 
-class OtherSettingsError(ValueError):
-    """A file holds scores of another model, or that were asked for otherwise."""
-
-
-class ResultsFile:
-    """JSON Lines: what was asked for in the first, then a line per video.
+class ResultsFile(ResumableLines):
+    """A JSON Lines file with the settings in its first line and one line per video.
 
     A line has the `path`, the `segment` (begin and end in seconds, or `null`), the
-    `label` and the `scores`, or the `error` of a video that cannot be read. Each is
-    written when the video is finished. What a killed process left of a last line is
-    dropped.
+    `label` and the `scores`, or the `error` of a video that cannot be read. It is
+    written when the video is finished. If a killed process left an incomplete last
+    line, the line is dropped. Non-finite scores and times are written as the strings
+    `"NaN"`, `"Infinity"` and `"-Infinity"`, because JSON has no such numbers.
 
     Args:
-        path: The file; if there is one, it is gone on with.
-        settings: What the scores depend on, as JSON has it.
+        path: The file. If it exists, new lines are appended.
+        settings: Everything that the scores depend on, in JSON types.
 
     Raises:
-        OtherSettingsError: If the settings differ, with what differs.
-        ValueError: If the file is of something else.
+        OtherSettingsError: If the file was written with different settings.
+        ValueError: If the file is not a results file.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], settings: Mapping[str, Any]
-    ) -> None:
-        self._path = os.fspath(path)
-        self._settings = dict(settings)
-        self._lines: dict[Key, dict[str, Any]] = {}
-        self._file: TextIO | None = None
-        length = self._read() if os.path.exists(self._path) else 0
-        self._open(length)
+    writer = "evaluate_videos"
+    content = "scores"
 
-    def scores(self, path: str, segment: tuple[float, float] | None) -> Any:
-        """Returns the scores `(classes,)` of a video, its error, or `None`.
+    def known_scores(self, videos: VideoList) -> dict[int, np.ndarray]:
+        """Returns the scores `(num_outputs,)` of the videos in the file.
 
-        Errors are not final: a file that could not be read may be there now.
+        A video with an error is not among them, because it may be readable now.
         """
-        line = self._lines.get(_key(path, segment))
-        if line is None or "scores" not in line:
-            return None
-        return np.array(line["scores"], "float32")
+        known = {}
+        for index in range(len(videos.paths)):
+            line = self._lines.get(_key(*_path_and_segment(videos, index)), {})
+            if "scores" in line:
+                scores = [float(score) for score in line["scores"]]
+                known[index] = np.array(scores, "float32")
+        return known
 
-    def write(
-        self,
-        path: str,
-        segment: tuple[float, float] | None,
-        label: Any,
-        *,
-        scores: np.ndarray | None = None,
-        error: str | None = None,
+    def write_outcome(
+        self, videos: VideoList, index: int, outcome: np.ndarray | VideoError
     ) -> None:
-        """Adds the line of a video."""
-        line: dict[str, Any] = {"path": path, "segment": segment, "label": label}
-        if scores is not None:
-            line["scores"] = [float(score) for score in scores]
+        """Adds the line of a video, with its scores or the reason of its failure."""
+        path, segment = _path_and_segment(videos, index)
+        label = videos.labels[index] if videos.labels else None
+        line: dict[str, Any] = {
+            "path": path,
+            "segment": segment and [*map(_json_number, segment)],
+            "label": label,
+        }
+        if isinstance(outcome, VideoError):
+            line["error"] = outcome.reason
         else:
-            line["error"] = error
+            line["scores"] = [_json_number(float(score)) for score in outcome]
         self._write(line)
 
-    def close(self) -> None:
-        """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _write(self, line: Mapping[str, Any]) -> None:
-        if self._file is None:
-            raise ValueError(f"The file is closed. Received: {self._path!r}")
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-
-    def _read(self) -> int:
-        """Reads whole lines and returns their length in bytes."""
-        with open(self._path, "rb") as file:
-            content = file.read()
-        length = content.rfind(b"\n") + 1
-        if length == 0 and not self._first_line().startswith(content):
-            raise self._not_ours()
-        try:
-            lines = [json.loads(line) for line in content[:length].splitlines()]
-            found = lines[0]["settings"] if lines else self._settings
-            self._lines = {_key(x["path"], x["segment"]): x for x in lines[1:]}
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._not_ours() from error
-        differing = sorted(
-            name
-            for name in {*found, *self._settings}
-            if found.get(name) != self._settings.get(name)
-        )
-        if differing:
-            raise OtherSettingsError(
-                "`results_file` holds scores that were asked for otherwise; name a new "
-                f"file. Received: results_file={self._path!r} with another "
-                f"{', '.join(differing)}"
-            )
-        return length
-
-    def _open(self, length: int) -> None:
-        # What was cut off in the middle of a line is written over.
-        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
-        self._file.truncate(length)
-        if length == 0:
-            self._write({"settings": self._settings})
-
-    def _first_line(self) -> bytes:
-        return json.dumps({"settings": self._settings}).encode()
-
-    def _not_ours(self) -> ValueError:
-        return ValueError(
-            "`results_file` must be one that `evaluate_videos` began. "
-            f"Received: results_file={self._path!r}"
-        )
+    def _key(self, line: Mapping[str, Any]) -> Key:
+        return _key(line["path"], line["segment"])
 
 
 def model_fingerprint(model: keras.Model) -> str:
-    """A short hash of the structure of a model and the values of all its weights."""
+    """Returns a short hash of a model's structure and of all its weights."""
     digest = hashlib.sha256(model.to_json().encode())
     for weight in model.weights:
         value = keras.ops.convert_to_numpy(weight)
@@ -135,5 +80,16 @@ def model_fingerprint(model: keras.Model) -> str:
     return digest.hexdigest()[:16]
 
 
+def _path_and_segment(videos: VideoList, index: int) -> tuple[str, Any]:
+    return videos.paths[index], videos.segments[index] if videos.segments else None
+
+
 def _key(path: str, segment: Any) -> Key:
-    return (path, *(segment or (-1.0, -1.0)))
+    begin, end = map(float, segment or (-1, -1))
+    return path, begin, end
+
+
+def _json_number(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,10 +1,44 @@
 """Checks of the arguments and the input shape of `NonLocalBlock`."""
 
 from collections.abc import Sequence
+from typing import Any, Literal, TypedDict, get_args
 
-NORMALIZATIONS = ("batch", "frozen_batch", "synchronized_batch", None)
-DATA_FORMATS = ("channels_last", "channels_first", None)
-# Arguments that are saved as they are.
+from keras_nonlocal.arguments import check_positive_integer, integers, is_integer
+from keras_nonlocal.tensors import Tensor
+
+Mode = Literal["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
+Scope = Literal["spacetime", "space", "time"]
+Route = Literal["auto", "naive", "chunked", "fused", "associative", "sorted"]
+Normalization = Literal["batch", "frozen_batch", "synchronized_batch"]
+DataFormat = Literal["channels_last", "channels_first"]
+
+NORMALIZATIONS = (*get_args(Normalization), None)
+DATA_FORMATS = (*get_args(DataFormat), None)
+
+
+class NonLocalOptions(TypedDict, total=False):
+    """Arguments of `NonLocalBlock` that the builders pass to every block.
+
+    `mode`, `scope`, `pool_size` and `temporal_group_size` are not among them, because
+    the builders have an argument for each; `data_format` is that of the network.
+    """
+
+    intermediate_channels: int | None
+    scale: bool
+    use_bias: bool
+    kernel_initializer: Any
+    bias_initializer: Any
+    out_kernel_initializer: Any
+    kernel_regularizer: Any
+    bias_regularizer: Any
+    normalization: Normalization | None
+    momentum: float
+    epsilon: float
+    gamma_initializer: Any
+    route: Route
+
+
+# Arguments that are saved unchanged.
 PLAIN = (
     "intermediate_channels",
     "mode",
@@ -21,60 +55,39 @@ PLAIN = (
 )
 
 
-def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
-    """Raises where `value` is not one of `choices`."""
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {tuple(choices)}. Received: {name}={value!r}"
-        )
-
-
-def is_positive_int(value: object) -> bool:
-    """Whether `value` is an integer of at least 1; `True` is not."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def check_positive_int(name: str, value: object) -> None:
-    """Raises where `value` is neither `None` nor an integer of at least 1."""
-    if value is not None and not is_positive_int(value):
-        raise ValueError(
-            f"`{name}` must be a positive integer or None. Received: {name}={value!r}"
-        )
+def positive_integer_or_none(name: str, value: Any) -> int | None:
+    """Returns `None` or an integer of at least 1."""
+    return None if value is None else check_positive_integer(name, value)
 
 
 def standardize_pool_size(
     pool_size: int | Sequence[int] | None,
 ) -> int | tuple[int, ...] | None:
-    """`pool_size` with a tuple for a list, checked as far as no input is needed."""
+    """Checks `pool_size` as far as possible without an input, and makes it hashable."""
     if pool_size is None:
         return None
-    sizes = pool_size if isinstance(pool_size, (list, tuple)) else (pool_size,)
-    if not 1 <= len(sizes) <= 3 or not all(is_positive_int(size) for size in sizes):
+    sizes = integers((pool_size,) if is_integer(pool_size) else pool_size)
+    if sizes is None or not 1 <= len(sizes) <= 3 or min(sizes) < 1:
         raise ValueError(
             "`pool_size` must be None, a positive integer, or one positive integer for "
             f"each of the 1 to 3 position axes. Received: pool_size={pool_size!r}"
         )
-    return pool_size if isinstance(pool_size, int) else tuple(sizes)
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Raises where `value` is not a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"`{name}` must be from 0 to 1. Received: {name}={value!r}")
+    return sizes[0] if is_integer(pool_size) else sizes
 
 
 def standardize_query_position(
     query_position: Sequence[int], sizes: tuple[int | None, ...]
 ) -> tuple[int, ...]:
-    """A tuple of one index per position axis, after checking that it is inside."""
-    position = tuple(query_position)
-    inside = len(position) == len(sizes) and all(
-        isinstance(index, int) and index >= 0 and (size is None or index < size)
-        for index, size in zip(position, sizes, strict=False)
-    )
-    if not inside:
+    """Returns a tuple with one index per position axis after checking its bounds."""
+    position = integers(query_position)
+    if (
+        position is None
+        or len(position) != len(sizes)
+        or not all(
+            index >= 0 and (size is None or index < size)
+            for index, size in zip(position, sizes, strict=True)
+        )
+    ):
         raise ValueError(
             "`query_position` must have one index, from 0, for each position axis. "
             f"Received: query_position={query_position!r} for axes of sizes {sizes}"
@@ -83,7 +96,7 @@ def standardize_query_position(
 
 
 def check_rank(input_shape: Sequence[int | None]) -> None:
-    """Raises where the inputs have not one to three position axes."""
+    """Raises an error unless the inputs have one to three position axes."""
     if not 3 <= len(input_shape) <= 5:
         raise ValueError(
             "`inputs` must have rank 3, 4 or 5: a batch axis, one to three position "
@@ -91,8 +104,15 @@ def check_rank(input_shape: Sequence[int | None]) -> None:
         )
 
 
+def check_real(name: str, tensor: Tensor) -> None:
+    """Raises an error if a tensor holds complex numbers."""
+    dtype = str(tensor.dtype)
+    if "complex" in dtype:
+        raise ValueError(f"`{name}` must be real. Received: {name}.dtype={dtype}")
+
+
 def input_channels(input_shape: Sequence[int | None], data_format: str) -> int:
-    """Number of channels, after checking that it is known and not 0."""
+    """Returns the number of channels after checking that it is known and not 0."""
     channels = input_shape[-1 if data_format == "channels_last" else 1]
     if channels is None or channels < 1:
         raise ValueError(
@@ -106,6 +126,6 @@ def input_channels(input_shape: Sequence[int | None], data_format: str) -> int:
 def position_sizes(
     input_shape: Sequence[int | None], data_format: str
 ) -> tuple[int | None, ...]:
-    """Sizes of the position axes of `(batch, …)`."""
+    """Returns the sizes of the position axes of `(batch, …)`."""
     sizes = input_shape[1:-1] if data_format == "channels_last" else input_shape[2:]
     return tuple(sizes)

@@ -1,4 +1,4 @@
-"""Softmax attention that never holds more than some rows of the N×M matrix."""
+"""Softmax attention that keeps only some rows of the N×M matrix in memory at a time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,60 +7,79 @@ import keras
 from keras import ops
 
 from keras_nonlocal.layers.affinity import softmax_over_keys
+from keras_nonlocal.tensors import Tensor
 
 
-def softmax_in_chunks(theta: Any, phi: Any, g: Any, rows: Any) -> Any:
-    """`softmax(θ φᵀ) g`, some rows at a time, forwards and backwards.
+def softmax_in_chunks(
+    theta: Tensor, phi: Tensor, g: Tensor, rows: Tensor, bias: Tensor = None
+) -> Tensor:
+    """Computes `softmax(θ φᵀ) g` and its gradients some rows at a time.
 
-    The backward pass computes each chunk's weights once more instead of keeping them:
-    7 matrix products of N×M×d instead of 6, and memory that grows with N, not N·M.
+    The backward pass recomputes the weights of each chunk instead of keeping them. It
+    takes 7 matrix products of N×M×d instead of 6, and its memory grows with N instead
+    of N·M.
 
     Args:
         theta: `(batch, N, d)`.
         phi: `(batch, M, d)`.
         g: `(batch, M, d_g)`.
         rows: Number of rows (positions i) in a chunk, an integer or a scalar tensor.
+        bias: Constant to add to the logits of each key, `(batch, 1, M)`. Defaults to
+            `None`.
 
     Returns:
         `(batch, N, d_g)`.
     """
 
+    # The bias is an argument because JAX's custom gradients cannot close over tracers.
     @ops.custom_gradient
-    def attend(theta: Any, phi: Any, g: Any) -> Any:
-        y = _forward(theta, phi, g, rows)
+    def attend(theta: Tensor, phi: Tensor, g: Tensor, *bias: Tensor) -> Tensor:
+        y = _forward(theta, phi, g, rows, *bias)
 
-        def gradients(*args: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
-            # torch passes the inputs as well and names the gradient.
+        def gradients(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
+            # PyTorch also passes the inputs, and passes the gradient by name.
             upstream = args[0] if upstream is None else upstream
-            return _backward(theta, phi, g, y, upstream, rows)
+            found = _backward(theta, phi, g, y, upstream, rows, *bias)
+            return (*found, *(ops.zeros_like(b) for b in bias))
 
         return y, gradients
 
-    return attend(theta, phi, g)
+    return attend(theta, phi, g) if bias is None else attend(theta, phi, g, bias)
 
 
-def _forward(theta: Any, phi: Any, g: Any, rows: Any) -> Any:
+def _forward(
+    theta: Tensor, phi: Tensor, g: Tensor, rows: Tensor, bias: Tensor = None
+) -> Tensor:
     keys = ops.swapaxes(phi, 1, 2)
 
-    def attend_chunk(carry: Any, chunk: tuple[Any, ...]) -> tuple[Any, Any]:
+    def attend_chunk(carry: Any, chunk: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         (queries,) = chunk
-        return carry, ops.matmul(softmax_over_keys(ops.matmul(queries, keys)), g)
+        weights = softmax_over_keys(ops.matmul(queries, keys), bias)
+        return carry, ops.matmul(weights, g)
 
     _, y = _scan(attend_chunk, (), (_split(theta, rows),), g.shape[-1])
     return _join(y, ops.shape(theta)[1])
 
 
 def _backward(
-    theta: Any, phi: Any, g: Any, y: Any, upstream: Any, rows: Any
-) -> tuple[Any, Any, Any]:
+    theta: Tensor,
+    phi: Tensor,
+    g: Tensor,
+    y: Tensor,
+    upstream: Tensor,
+    rows: Tensor,
+    bias: Tensor = None,
+) -> tuple[Tensor, Tensor, Tensor]:
     keys, values = ops.swapaxes(phi, 1, 2), ops.swapaxes(g, 1, 2)
-    # The mean of the weights' gradients, weighted by them, without N×M products.
+    # The weighted mean of the weights' gradients, computed without the matrix.
     mean = ops.sum(upstream * y, axis=-1, keepdims=True)
 
-    def differentiate_chunk(sums: Any, chunk: tuple[Any, ...]) -> tuple[Any, Any]:
+    def differentiate_chunk(
+        sums: Tensor, chunk: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
         d_phi, d_g = sums
         queries, d_result, mean = chunk
-        weights = softmax_over_keys(ops.matmul(queries, keys))
+        weights = softmax_over_keys(ops.matmul(queries, keys), bias)
         d_g = d_g + ops.matmul(ops.swapaxes(weights, 1, 2), d_result)
         d_logits = weights * (ops.matmul(d_result, values) - mean)
         d_phi = d_phi + ops.matmul(ops.swapaxes(d_logits, 1, 2), queries)
@@ -78,20 +97,20 @@ def _backward(
 def _scan(
     f: Callable[[Any, tuple[Any, ...]], tuple[Any, Any]],
     carry: Any,
-    xs: tuple[Any, ...],
+    xs: tuple[Tensor, ...],
     width: int,
-) -> tuple[Any, Any]:
-    """One chunk after the other; see `ops.scan`. `width`: channels of a result."""
+) -> tuple[Tensor, Tensor]:
+    """Processes chunks in turn, as `ops.scan` does. `width`: channels of a result."""
     if keras.backend.backend() == "tensorflow":
-        # There `ops.scan` asks for results of the shapes of what it carries.
-        from keras_nonlocal.kernels.tensorflow_scan import scan
+        # On TensorFlow, the results of `ops.scan` must have the shape of its state.
+        from keras_nonlocal.layers.kernels.tensorflow_scan import scan
 
         return scan(f, carry, xs, width)
     return ops.scan(f, carry, xs)
 
 
-def _split(x: Any, rows: Any) -> Any:
-    """`(batch, N, d)` → `(chunks, batch, rows, d)`, with zeros after the last row."""
+def _split(x: Tensor, rows: Tensor) -> Tensor:
+    """Splits `(batch, N, d)` into `(chunks, batch, rows, d)`, padded with zero rows."""
     batch, count, width = ops.shape(x)
     chunks = -(-count // rows)
     x = pad_with_zeros(x, axis=1, after=chunks * rows - count)
@@ -99,15 +118,15 @@ def _split(x: Any, rows: Any) -> Any:
     return ops.transpose(x, (1, 0, 2, 3))
 
 
-def _join(x: Any, count: Any) -> Any:
-    """Undoes `_split`; `count` is N."""
+def _join(x: Tensor, count: Tensor) -> Tensor:
+    """Reverses `_split`; `count` is N."""
     chunks, batch, rows, width = ops.shape(x)
     x = ops.transpose(x, (1, 0, 2, 3))
     return ops.reshape(x, (batch, chunks * rows, width))[:, :count]
 
 
-def pad_with_zeros(x: Any, axis: int, after: Any) -> Any:
-    """Appends `after` zeros along `axis`; none where `after` is negative."""
+def pad_with_zeros(x: Tensor, axis: int, after: Tensor) -> Tensor:
+    """Appends `after` zeros along `axis`; none if `after` is negative."""
     if isinstance(after, int) and after <= 0:
         return x
     shape = list(ops.shape(x))

@@ -1,26 +1,26 @@
-"""Batch normalisation whose statistics stand still."""
-
-from typing import Any
+"""Batch normalization whose statistics do not change."""
 
 import keras
+
+from keras_nonlocal.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class FrozenBatchNormalization(keras.layers.BatchNormalization):
-    """A `keras.layers.BatchNormalization` that is an affine map in training as well.
+    """A `keras.layers.BatchNormalization` that always uses its moving statistics.
 
-    It has the variables, the arguments and the weights of its base class. The moving
-    statistics are used and never change; γ and β are trained (with `trainable=False`
-    they are not, either). This is how networks are fine-tuned on clips so long that
-    their batches are too small for statistics.
+    It has the same arguments, variables and weights as its base class. In training,
+    too, it normalizes with the moving statistics, which never change. γ and β are
+    trained unless `trainable=False`. Use it to fine-tune networks on long clips, whose
+    batches are too small for statistics.
 
     Args:
-        **kwargs: Those of `keras.layers.BatchNormalization`.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`.
 
     Call arguments:
         inputs: See below.
-        training: Without effect.
-        mask: Without effect.
+        training: Has no effect.
+        mask: Has no effect.
 
     Input shape:
         `(batch, …, channels)`, or the channels on another `axis`.
@@ -41,6 +41,8 @@ class FrozenBatchNormalization(keras.layers.BatchNormalization):
         https://github.com/facebookresearch/video-nonlocal-net.
     """
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalises with the moving statistics."""
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor = None
+    ) -> Tensor:
+        """Normalizes with the moving statistics."""
         return super().call(inputs, training=False, mask=mask)

@@ -1,27 +1,27 @@
-"""Batch normalisation that is computed in one operation where the backend has one."""
-
-from typing import Any
+"""Batch normalization in a single operation, on backends that have one."""
 
 import keras
 from keras import ops
+
+from keras_nonlocal.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """A `keras.layers.BatchNormalization` that is faster in training on TensorFlow.
 
-    Arguments, variables, results and gradients are those of its base class, to
-    rounding. On TensorFlow, mean, variance and normalisation in training are one
-    operation of TensorFlow; on other backends, with a mask, in float64, with
-    statistics over several replicas or renormalised, it is the base class.
+    Arguments, variables, results and gradients are those of its base class, up to
+    rounding. On TensorFlow, one operation computes mean, variance and output in
+    training. The layer falls back to its base class on other backends, with a mask, in
+    float64, with synchronized statistics and with renormalization.
 
     Args:
-        **kwargs: Those of `keras.layers.BatchNormalization`.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`.
 
     Call arguments:
         inputs: See below.
-        training: Whether to use, and to add to, the statistics of the batch.
-        mask: `(batch, …)`, positions that count.
+        training: Whether to use the statistics of the batch and update the moving ones.
+        mask: Booleans, `(batch, …)`: the positions from which to compute statistics.
 
     Input shape:
         `(batch, …, channels)`, or the channels on another `axis`.
@@ -40,13 +40,17 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         [Batch Normalization](https://arxiv.org/abs/1502.03167).
     """
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalises with the statistics of the batch or with the moving ones."""
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor = None
+    ) -> Tensor:
+        """Normalizes with the statistics of the batch or with the moving ones."""
         if not (training and self.trainable and mask is None and self._is_fusible()):
             return super().call(inputs, training=training, mask=mask)
         if keras.backend.standardize_dtype(inputs.dtype) == "float64":
             return super().call(inputs, training=training)
-        from keras_nonlocal.kernels.tensorflow_batch_norm import normalize_by_batch
+        from keras_nonlocal.layers.kernels.tensorflow_batch_norm import (
+            normalize_by_batch,
+        )
 
         gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
         outputs, mean, variance = normalize_by_batch(inputs, gamma, beta, self.epsilon)

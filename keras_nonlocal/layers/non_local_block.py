@@ -1,39 +1,26 @@
 """The non-local block as a Keras layer."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
 
 from keras_nonlocal.layers import block_arguments as arguments
-from keras_nonlocal.layers.affinity import (
-    MODES,
-    SOFTMAX_MODES,
-    pair_term,
-    pairwise_weights,
-    widened,
+from keras_nonlocal.layers.affinity import pair_term, pairwise_weights, widened
+from keras_nonlocal.layers.non_local_variables import NonLocalVariables
+from keras_nonlocal.layers.position_groups import flatten_positions
+from keras_nonlocal.layers.position_masks import (
+    check_mask,
+    pooled_keys,
+    position_mask,
+    zeros_where_masked,
 )
-from keras_nonlocal.layers.fused_batch_normalization import FusedBatchNormalization
-from keras_nonlocal.layers.position_groups import (
-    SCOPES,
-    PositionGroups,
-    flatten_positions,
-    product,
-)
-from keras_nonlocal.layers.routes import ROUTES, weighted_sum
-
-_INITIALIZERS = (
-    "kernel_initializer",
-    "bias_initializer",
-    "out_kernel_initializer",
-    "gamma_initializer",
-)
-_REGULARIZERS = ("kernel_regularizer", "bias_regularizer")
+from keras_nonlocal.layers.routes import weighted_sum
+from keras_nonlocal.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
-class NonLocalBlock(keras.layers.Layer):
+class NonLocalBlock(NonLocalVariables):
     """Adds to every position a weighted sum over all positions.
 
     `z_i = x_i + norm(W_z y_i)`, `y_i = 1/C(x) · Σ_j f(x_i, x_j) g(x_j)`, where i and j
@@ -47,71 +34,82 @@ class NonLocalBlock(keras.layers.Layer):
     | `"dot_product"` | `θ(x_i)ᵀ φ(x_j)` | the number of positions j |
     | `"concatenation"` | `ReLU(w_fᵀ [θ(x_i), φ(x_j)])` | the number of positions j |
 
-    The block starts as the identity, so that it can enter a pretrained network, and
-    takes inputs of any size. Values do not depend on the route that computes them;
-    memory grows with the number of positions, not with its square (see `route`).
+    The block starts as the identity and can be inserted into a pretrained network. It
+    takes inputs of any size. Results do not depend on the route that computes them, and
+    memory grows linearly with the number of positions (see `route`).
 
-    Under `"mixed_float16"` and `"mixed_bfloat16"` the pairwise function and the sum
-    over j are computed in float32. `"dot_product"` and `"concatenation"` with float16
+    Under `"mixed_float16"` and `"mixed_bfloat16"`, the pairwise function and the sum
+    over j are computed in float32. With float16, `"dot_product"` and `"concatenation"`
     stay in float32 up to the normalization, because their sums are not averages.
+
+    `keras.Model.quantize` and LoRA work on the projections in every mode.
 
     Args:
         intermediate_channels: Integer, d, the width of θ, φ and g. Defaults to `None`,
             half the channels of the input (at least 1).
         mode: The pairwise function, one of `"gaussian"`, `"embedded_gaussian"`,
             `"dot_product"` and `"concatenation"`. Defaults to `"embedded_gaussian"`.
-        scope: What j runs over: `"spacetime"` is all positions, `"space"` those of the
-            same frame, `"time"` the same place in all frames. Inputs of rank 3 have
-            only time, those of rank 4 only space; of rank 5, the first position axis is
-            time. Defaults to `"spacetime"`.
-        pool_size: φ and g see the input after max pooling of this size and stride
-            (without padding), θ sees it as it is. One integer for each position axis, 1
-            along axes that the scope leaves out; or one integer for all axes, except
-            time in the scope `"spacetime"` of a video. Defaults to `None`, no pooling.
-        temporal_group_size: Integer, attention runs inside groups of this number of
-            consecutive frames, which bounds the memory of long clips. It must divide
-            the number of frames. Defaults to `None`, no groups.
-        scale: Whether `"embedded_gaussian"` divides the logits by √d, as the released
-            code does; the paper's formula does not. Defaults to `True`.
+        scope: The positions j: `"spacetime"` for all, `"space"` for those in the same
+            frame, or `"time"` for the same place in all frames. Inputs of rank 3 have
+            only time, and inputs of rank 4 have only space. In inputs of rank 5, the
+            first position axis is time. Defaults to `"spacetime"`.
+        pool_size: Size and stride of a max pooling, without padding, of the input of φ
+            and g: one integer for each position axis, with 1 along axes that the scope
+            leaves out, or one integer for all axes. For videos in the scope
+            `"spacetime"`, a single integer does not pool time. Defaults to `None`, no
+            pooling.
+        temporal_group_size: Integer, the number of consecutive frames in a group.
+            Positions attend only to their group, which bounds the memory of long clips.
+            It must divide the number of frames. Defaults to `None`, no groups.
+        scale: Whether `"embedded_gaussian"` divides the logits by √d, as in the
+            released code but not in the paper's formula. Defaults to `True`.
         use_bias: Whether W_θ, W_φ, W_g and W_z have biases. Defaults to `True`.
-        kernel_initializer: Initializer of the kernels and w_f. Defaults to `None`,
-            `RandomNormal(stddev=0.01)`.
+        kernel_initializer: Initializer of the kernels and w_f, each of which gets
+            different values, even with a seed. Defaults to `RandomNormal(stddev=0.01)`,
+            as in the paper. Networks that are much narrower than the paper's train
+            faster from larger values, for example `"he_normal"`.
         bias_initializer: Initializer of the biases. Defaults to `"zeros"`.
-        out_kernel_initializer: Initializer of the kernel of W_z. Defaults to `None`:
-            `kernel_initializer`, or zeros where `normalization` is `None`, so that the
-            block is the identity then, too.
+        out_kernel_initializer: Initializer of the kernel of W_z. Defaults to
+            `kernel_initializer`, or to zeros if `normalization` is `None`, which also
+            makes the block the identity.
         kernel_regularizer: Regularizer of the kernels and w_f. Defaults to `None`.
         bias_regularizer: Regularizer of the biases. Defaults to `None`.
-        normalization: What follows W_z: `"batch"`, batch normalization;
-            `"frozen_batch"`, the same variables, but the moving statistics are used
-            in training as well and never change, so that only an affine map is
-            trained; `"synchronized_batch"`, statistics over all replicas of a
-            `tf.distribute` strategy (TensorFlow only); `None`, nothing. Defaults to
-            `"batch"`.
+        normalization: The normalization after W_z. `"batch"` is batch normalization.
+            `"frozen_batch"` has the same variables, but always normalizes with the
+            moving statistics, which never change, so only an affine map is trained.
+            `"synchronized_batch"` computes statistics over all replicas of a
+            `tf.distribute` strategy (TensorFlow only). `None` disables normalization.
+            Defaults to `"batch"`.
         momentum: Momentum of the moving statistics. Defaults to `0.9`.
-        epsilon: Added to the variance. Defaults to `1e-5`.
+        epsilon: Constant added to the variance. Defaults to `1e-5`.
         gamma_initializer: Initializer of the normalization's γ. Defaults to `"zeros"`.
-        data_format: `"channels_last"` or `"channels_first"`. Defaults to `None`,
-            Keras's image data format.
-        route: How the sum over j is computed. `"naive"` builds the N×M matrix of
-            weights. `"chunked"` (softmax modes) holds some of its rows at a time and
-            computes them again for the gradients. `"fused"` (softmax modes) calls the
-            backend's attention kernel. `"associative"` (`"dot_product"`) is
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's image
+            data format.
+        route: How to compute the sum over j. `"naive"` builds the N×M matrix of
+            weights. `"chunked"` (softmax modes) keeps only some of its rows at a time
+            and recomputes them for the gradients. `"fused"` (softmax modes) calls the
+            backend's attention kernel. `"associative"` (`"dot_product"`) computes
             `θ (φᵀ g)`. `"sorted"` (`"concatenation"`) sorts w_fᵀφ and takes differences
-            of prefix sums. Defaults to `"auto"`: by size, the cheapest.
+            of prefix sums. Defaults to `"auto"`, the cheapest route for the sizes.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
 
     Call arguments:
         inputs: See below.
         training: Whether the normalization uses and updates batch statistics.
-        return_attention_scores: Whether to return `f(x_i, x_j) / C(x)` as well, which
+        return_attention_scores: Whether to also return `f(x_i, x_j) / C(x)`, which
             builds the N×M matrix. Defaults to `False`.
+        mask: Booleans, `(batch, *positions)` or only the first of the position axes,
+            such as `(batch, frames)`. Positions where it is false are padding. They
+            have no weight, do not count in `C(x)`, in pooling or in batch statistics,
+            and are returned unchanged. Keras passes the mask of layers such as
+            `keras.layers.Masking`, and the block passes it on. Defaults to `None`, all
+            positions count.
 
     Input shape:
         `(batch, steps, channels)`, `(batch, height, width, channels)` or
-        `(batch, frames, height, width, channels)`; the channels come second with
-        `data_format="channels_first"`. All but the channels may be `None`.
+        `(batch, frames, height, width, channels)`; with `data_format="channels_first"`,
+        the channels are second. All sizes except the channels may be `None`.
 
     Output shape:
         The input shape. With `return_attention_scores=True`, a tuple of that and the
@@ -130,10 +128,12 @@ class NonLocalBlock(keras.layers.Layer):
         norm: The `keras.layers.BatchNormalization` after `out`, or `None`.
 
     Raises:
-        ValueError: If an argument has a value that is not listed above, or, when the
-            block meets its input, if the rank is not 3, 4 or 5, the channels are not
-            known, the scope has no axis in the input, the pool is larger than the
-            input, or the groups do not divide the frames.
+        ValueError: If an argument has a value that is not listed above. When the block
+            is built or called, if the rank is not 3, 4 or 5, the channels are not
+            known, the inputs are complex, the scope has no axis in the input, the pool
+            is larger than the input, the groups do not divide the frames, or the mask
+            has a different shape. Sizes that are unknown when a TensorFlow graph is
+            built are checked when it runs.
 
     Example:
 
@@ -152,131 +152,63 @@ class NonLocalBlock(keras.layers.Layer):
           `lib/models/nonlocal_helper.py`.
     """
 
-    def __init__(
-        self,
-        intermediate_channels: int | None = None,
-        mode: str = "embedded_gaussian",
-        *,
-        scope: str = "spacetime",
-        pool_size: int | Sequence[int] | None = None,
-        temporal_group_size: int | None = None,
-        scale: bool = True,
-        use_bias: bool = True,
-        kernel_initializer: Any = None,
-        bias_initializer: Any = "zeros",
-        out_kernel_initializer: Any = None,
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        normalization: str | None = "batch",
-        momentum: float = 0.9,
-        epsilon: float = 1e-5,
-        gamma_initializer: Any = "zeros",
-        data_format: str | None = None,
-        route: str = "auto",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        arguments.check_positive_int("intermediate_channels", intermediate_channels)
-        arguments.check_positive_int("temporal_group_size", temporal_group_size)
-        arguments.check_choice("mode", mode, MODES)
-        arguments.check_choice("scope", scope, SCOPES)
-        arguments.check_choice("route", route, ROUTES[mode])
-        arguments.check_choice("normalization", normalization, arguments.NORMALIZATIONS)
-        arguments.check_choice("data_format", data_format, arguments.DATA_FORMATS)
-        arguments.check_fraction("momentum", momentum)
-        arguments.check_fraction("epsilon", epsilon)
-        self.intermediate_channels = intermediate_channels
-        self.mode = mode
-        self.scope = scope
-        self.pool_size = arguments.standardize_pool_size(pool_size)
-        self.temporal_group_size = temporal_group_size
-        self.scale = bool(scale)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = keras.initializers.get(
-            kernel_initializer or keras.initializers.RandomNormal(stddev=0.01)
-        )
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.out_kernel_initializer = keras.initializers.get(out_kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.normalization = normalization
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.gamma_initializer = keras.initializers.get(gamma_initializer)
-        self.data_format = data_format or keras.config.image_data_format()
-        self.route = route
-        self._groups = PositionGroups(scope, temporal_group_size, self.pool_size)
-        self._norm_is_frozen = False
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the variables for inputs of the given shape."""
-        self._check_positions(input_shape)
-        channels = arguments.input_channels(input_shape, self.data_format)
-        width = self.intermediate_channels or max(channels // 2, 1)
-        embeds = self.mode != "gaussian"
-        self.theta: Any = self._projection("theta", channels, width) if embeds else None
-        self.phi: Any = self._projection("phi", channels, width) if embeds else None
-        self.g = self._projection("g", channels, width)
-        if self.mode == "concatenation":
-            self.w_f = self.add_weight(
-                name="w_f",
-                shape=(2 * width, 1),
-                initializer=self.kernel_initializer.clone(),
-                regularizer=self.kernel_regularizer,
-            )
-        self.out = self._projection("out", width, channels)
-        self.norm = self._normalization(len(input_shape), channels)
-        if self.norm is not None and self._norm_is_frozen:
-            self.norm.trainable = False
-        self.input_spec = keras.layers.InputSpec(
-            ndim=len(input_shape),
-            axes={-1 if self.data_format == "channels_last" else 1: channels},
-        )
-
     def call(
         self,
-        inputs: Any,
+        inputs: Tensor,
         training: bool | None = None,
         return_attention_scores: bool = False,
-    ) -> Any:
-        """`inputs + norm(W_z y)`; see the class."""
-        self._check_positions(inputs.shape)
-        first = self.data_format == "channels_first"
-        x = ops.moveaxis(inputs, 1, -1) if first else inputs
+        mask: Tensor = None,
+    ) -> Tensor:
+        """Returns `inputs + norm(W_z y)`; see the class."""
+        inputs, x, mask = self._standardize(inputs, mask)
         shape = ops.shape(x)
         grouped = self._groups.split(x)
-        keys = flatten_positions(self._groups.pool(grouped, len(shape) - 2))
+        group_mask = None if mask is None else self._groups.split(mask)
+        keys, key_mask = self._keys(grouped, group_mask, len(shape) - 2)
         theta, phi = self._pair_embeddings(flatten_positions(grouped), keys)
         g = self.g(keys)
         if return_attention_scores:
-            weights = self._weights(theta, phi)
+            weights = self._weights(theta, phi, key_mask)
+            if key_mask is not None:
+                g = zeros_where_masked(g, ops.expand_dims(key_mask, -1))
             y = ops.matmul(weights, widened(g))
         else:
-            y = weighted_sum(theta, phi, g, self.mode, self._scale(theta), self.route)
+            y = weighted_sum(
+                theta, phi, g, self.mode, self._scale(theta), self.route, key_mask
+            )
         z = self.out(self._groups.merge(y, shape))
         if self.norm is not None:
-            z = self.norm(z, training=training and self.normalization != "frozen_batch")
+            z = self.norm(
+                z, training=training, mask=None if mask is None else mask[..., 0]
+            )
         z = ops.cast(z, x.dtype)
+        if mask is not None:
+            z = zeros_where_masked(z, mask)
+        first = self.data_format == "channels_first"
         z = inputs + (ops.moveaxis(z, -1, 1) if first else z)
         if not return_attention_scores:
             return z
         return z, ops.reshape(weights, (shape[0], -1, *ops.shape(weights)[1:]))
 
     def attention_scores(
-        self, inputs: Any, query_position: Sequence[int] | None = None
-    ) -> Any:
-        """The weights `f(x_i, x_j) / C(x)` without the rest of the block.
+        self,
+        inputs: Tensor,
+        query_position: Sequence[int] | None = None,
+        mask: Tensor = None,
+    ) -> Tensor:
+        """Computes only the weights `f(x_i, x_j) / C(x)`.
 
         Args:
             inputs: As in a call of the layer, which must have been built.
             query_position: Index of one position i along each position axis of
                 `inputs`: `(step,)`, `(row, column)` or `(frame, row, column)`. Defaults
                 to `None`, all positions.
+            mask: As in a call of the layer. Defaults to `None`, all positions count.
 
         Returns:
-            For one position, its weights laid out as the positions j it sees, after
-            pooling: `(batch, *positions)`, so that a scope without time (or space) has
-            no axis for it. For all, `(batch, groups, N, M)` as from a call.
+            For one position, its weights on the axes of the positions j after pooling,
+            `(batch, *positions)`. A scope without time (or space) has no axis for it.
+            For all positions, `(batch, groups, N, M)`, as returned by a call.
 
         Raises:
             ValueError: If the layer has not been built or has no such position.
@@ -297,122 +229,59 @@ class NonLocalBlock(keras.layers.Layer):
             )
         inputs = ops.convert_to_tensor(inputs, dtype=self.compute_dtype)
         if query_position is None:
-            return self(inputs, training=False, return_attention_scores=True)[1]
-        self._check_positions(inputs.shape)
+            return self(
+                inputs, training=False, return_attention_scores=True, mask=mask
+            )[1]
         position = arguments.standardize_query_position(
             query_position, self._positions(inputs.shape)
         )
-        first = self.data_format == "channels_first"
-        x = ops.moveaxis(inputs, 1, -1) if first else inputs
+        _, x, mask = self._standardize(inputs, mask)
         group = self._groups.around(x, position)
+        if mask is not None:
+            mask = self._groups.around(mask, position)
         for index in position:
             x = ops.take(x, index, axis=1)
-        keys = self._groups.pool(group, len(position))
-        theta, phi = self._pair_embeddings(
-            ops.expand_dims(x, 1), flatten_positions(keys)
+        keys, key_mask = self._keys(group, mask, len(position))
+        theta, phi = self._pair_embeddings(ops.expand_dims(x, 1), keys)
+        weights = self._weights(theta, phi, key_mask)
+        sizes = zip(
+            ops.shape(group)[1:-1], self._groups.pools(len(position)), strict=True
         )
-        weights = self._weights(theta, phi)
-        return ops.reshape(weights, ops.shape(keys)[:-1])
-
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> tuple[int | None, ...]:
-        """The input shape."""
-        self._check_positions(input_shape)
-        return tuple(input_shape)
-
-    def compute_output_spec(
-        self,
-        inputs: Any,
-        training: bool | None = None,
-        return_attention_scores: bool = False,
-    ) -> Any:
-        """Shape and dtype of what a call returns."""
-        shape = self.compute_output_shape(inputs.shape)
-        z = keras.KerasTensor(shape, dtype=self.compute_dtype)
-        if not return_attention_scores:
-            return z
-        positions = self._positions(shape)
-        scores_shape = (
-            shape[0],
-            self._groups.count(positions),
-            product(self._groups.sizes(positions)),
-            product(self._groups.key_sizes(positions)),
+        return ops.reshape(
+            weights, (ops.shape(group)[0], *(size // pool for size, pool in sizes))
         )
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        return z, keras.KerasTensor(scores_shape, dtype=dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """All arguments of the constructor, and whether `norm` is frozen."""
-        config = super().get_config()
-        norm = getattr(self, "norm", None)
-        if self._norm_is_frozen if norm is None else not norm.trainable:
-            config["norm_trainable"] = False
-        for name in arguments.PLAIN:
-            config[name] = getattr(self, name)
-        for name in _INITIALIZERS:
-            value = getattr(self, name)
-            config[name] = value and keras.initializers.serialize(value)
-        for name in _REGULARIZERS:
-            value = getattr(self, name)
-            config[name] = value and keras.regularizers.serialize(value)
-        return config
+    def _standardize(
+        self, inputs: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Checks and standardizes the arguments of a call.
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "NonLocalBlock":
-        """A new block of the arguments that `get_config` returned."""
-        config = dict(config)
-        is_frozen = not config.pop("norm_trainable", True)
-        block: NonLocalBlock = super().from_config(config)
-        block._norm_is_frozen = is_frozen
-        return block
-
-    def _projection(self, name: str, channels: int, units: int) -> keras.layers.Dense:
-        kernel_initializer = self.kernel_initializer
-        if name == "out" and self.out_kernel_initializer is not None:
-            kernel_initializer = self.out_kernel_initializer
-        elif name == "out" and self.normalization is None:
-            kernel_initializer = keras.initializers.Zeros()
-        layer = keras.layers.Dense(
-            units,
-            use_bias=self.use_bias,
-            # Clones: an initializer gives the same values whenever it is called.
-            kernel_initializer=kernel_initializer.clone(),
-            bias_initializer=self.bias_initializer.clone(),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            dtype=self._out_dtype() if name == "out" else self.dtype_policy,
-            name=name,
-        )
-        layer.build((None, channels))
-        return layer
-
-    def _normalization(self, rank: int, channels: int) -> keras.layers.Layer | None:
-        if self.normalization is None:
-            return None
-        layer = FusedBatchNormalization(
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            gamma_initializer=self.gamma_initializer.clone(),
-            synchronized=self.normalization == "synchronized_batch",
-            dtype=self._out_dtype(),
-            name="norm",
-        )
-        layer.build((*(None,) * (rank - 1), channels))
-        return layer
-
-    def _out_dtype(self) -> Any:
-        """Dtype policy of W_z and the normalization.
-
-        The modes that do not average over j can leave the range of float16 between
-        the sum over j and the normalization.
+        Returns:
+            The inputs; the inputs with the channels last and zeros at masked positions;
+            and the mask, `(batch, *positions, 1)`, or `None`.
         """
-        if self.compute_dtype == "float16" and self.mode not in SOFTMAX_MODES:
-            return "float32"
-        return self.dtype_policy
+        self._check_positions(inputs.shape)
+        arguments.check_real("inputs", inputs)
+        inputs = ops.cast(inputs, self.compute_dtype)
+        x = inputs
+        if self.data_format == "channels_first":
+            x = ops.moveaxis(inputs, 1, -1)
+        if mask is None:
+            return inputs, x, None
+        check_mask(mask.shape, self._positions(inputs.shape))
+        mask = position_mask(mask, x)
+        return inputs, zeros_where_masked(x, mask), mask
 
-    def _pair_embeddings(self, queries: Any, keys: Any) -> tuple[Any, Any]:
-        """What the pairwise function is computed from: θ and φ, or their parts in w_fᵀ.
+    def _keys(
+        self, grouped: Tensor, mask: Tensor, num_axes: int
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the input of φ and g, `(batch, M, channels)`, and its mask."""
+        if mask is None:
+            return flatten_positions(self._groups.pool(grouped, num_axes)), None
+        return pooled_keys(self._groups, grouped, mask, num_axes)
+
+    def _pair_embeddings(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the terms of the pairwise function: θ and φ, or their parts in w_f.
 
         Args:
             queries: `(batch, N, channels)`.
@@ -426,18 +295,11 @@ class NonLocalBlock(keras.layers.Layer):
             return a, pair_term(keys, self.phi, self.w_f[width:])
         return self.theta(queries), self.phi(keys)
 
-    def _weights(self, theta: Any, phi: Any) -> Any:
+    def _weights(self, theta: Tensor, phi: Tensor, key_mask: Tensor) -> Tensor:
         return pairwise_weights(
-            widened(theta), widened(phi) * self._scale(theta), self.mode
+            widened(theta), widened(phi) * self._scale(theta), self.mode, key_mask
         )
 
-    def _scale(self, theta: Any) -> float:
+    def _scale(self, theta: Tensor) -> float:
         scaled = self.mode == "embedded_gaussian" and self.scale
         return float(theta.shape[-1]) ** -0.5 if scaled else 1.0
-
-    def _positions(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        return arguments.position_sizes(shape, self.data_format)
-
-    def _check_positions(self, shape: Sequence[int | None]) -> None:
-        arguments.check_rank(shape)
-        self._groups.check(self._positions(shape))

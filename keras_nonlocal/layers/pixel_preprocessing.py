@@ -1,4 +1,4 @@
-"""What the pixels of a network mean, as a layer that is saved with it."""
+"""Normalization of pixels as a layer, which is saved with the network."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -6,19 +6,26 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from keras_nonlocal.tensors import Tensor
+
 CHANNEL_ORDERS = ("rgb", "bgr")
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class PixelPreprocessing(keras.layers.Layer):
-    """Normalises pixels: `(pixel − mean) / std` per channel.
+    """Normalizes pixels: `(pixel − mean) / std` per channel.
+
+    The layer computes in float32 (or float64) and casts the result to its compute
+    dtype. The 8 bits of precision in bfloat16 are too few for the difference between a
+    pixel and a mean.
 
     Args:
         mean: One value for each of the 3 channels, in pixel values from 0 to 255.
-            Defaults to 114.75 for all, as in the released Kinetics training.
-        std: The same for the standard deviation. Defaults to 57.375 for all.
-        channel_order: The order of the channels that come out, and of `mean` and
-            `std`: `"rgb"` or `"bgr"`. What comes in is RGB. Defaults to `"rgb"`.
+            Defaults to 114.75 for all channels, as in the released Kinetics training.
+        std: Standard deviation of each channel, in the same units. Defaults to 57.375
+            for all channels.
+        channel_order: Order of the channels in the output, `mean` and `std`: `"rgb"` or
+            `"bgr"`. The input is RGB. Defaults to `"rgb"`.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's image
             data format.
 
@@ -52,7 +59,7 @@ class PixelPreprocessing(keras.layers.Layer):
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
-        # Bytes come in as they are; `call` casts them.
+        # `call` casts the inputs itself, without rounding to the compute dtype.
         super().__init__(autocast=False, **kwargs)
         for name, values in (("mean", mean), ("std", std)):
             if len(values) != 3:
@@ -72,26 +79,27 @@ class PixelPreprocessing(keras.layers.Layer):
         self.channel_order = channel_order
         self.data_format = data_format or keras.config.image_data_format()
 
-    def call(self, inputs: Any) -> Any:
-        """Returns the normalised pixels."""
+    def call(self, inputs: Tensor) -> Tensor:
+        """Returns the normalized pixels."""
         axis = 1 if self.data_format == "channels_first" else -1
-        x = ops.cast(inputs, self.compute_dtype)
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        x = ops.cast(inputs, dtype)
         if self.channel_order == "bgr":
             x = ops.flip(x, axis)
         shape = [1] * len(x.shape)
         shape[axis] = 3
-        mean = ops.reshape(ops.convert_to_tensor(self.mean, x.dtype), shape)
-        std = ops.reshape(ops.convert_to_tensor(self.std, x.dtype), shape)
-        return (x - mean) / std
+        mean = ops.reshape(ops.convert_to_tensor(self.mean, dtype), shape)
+        std = ops.reshape(ops.convert_to_tensor(self.std, dtype), shape)
+        return ops.cast((x - mean) / std, self.compute_dtype)
 
     def compute_output_shape(
         self, input_shape: Sequence[int | None]
     ) -> tuple[int | None, ...]:
-        """The input shape."""
+        """Returns the input shape."""
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """All arguments of the constructor."""
+        """Returns all arguments of the constructor."""
         return {
             **super().get_config(),
             "mean": self.mean,

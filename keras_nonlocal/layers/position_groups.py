@@ -1,11 +1,13 @@
-"""Which positions see each other, and at which of them φ and g are computed."""
+"""Groups of positions that attend to each other, and the pooling of their keys."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import keras
 from keras import ops
+
+from keras_nonlocal.tensors import Tensor
 
 SCOPES = ("spacetime", "space", "time")
 
@@ -20,10 +22,19 @@ _GROUP_AXES: dict[int, dict[str, tuple[int, ...]]] = {
     3: {"spacetime": (0, 1, 2), "space": (1, 2), "time": (0,)},
 }
 
+_UNEVEN_GROUPS = (
+    "`temporal_group_size` must divide the number of frames of `inputs`. "
+    "Received: frames, temporal_group_size ="
+)
+_LARGE_POOL = (
+    "`pool_size` must not be larger than the axis of `inputs` that it pools. "
+    "Received: size, pool size ="
+)
+
 
 @dataclass(frozen=True)
 class PositionGroups:
-    """Groups of positions that see each other, as reshapes of channels-last tensors.
+    """Groups of positions that attend to each other, formed by reshaping.
 
     Args:
         scope: One of `SCOPES`.
@@ -37,7 +48,7 @@ class PositionGroups:
     pool_size: int | tuple[int, ...] | None
 
     def axes(self, num_axes: int) -> tuple[int, ...]:
-        """The position axes, counted from 0, that a group spans."""
+        """Returns the position axes, starting at 0, that a group spans."""
         if self.scope not in _GROUP_AXES[num_axes]:
             raise ValueError(
                 "`scope` must name axes that the inputs have: inputs of rank 3 have "
@@ -47,7 +58,7 @@ class PositionGroups:
         return _GROUP_AXES[num_axes][self.scope]
 
     def pools(self, num_axes: int) -> tuple[int, ...]:
-        """One pool size for each axis of a group."""
+        """Returns one pool size for each axis of a group."""
         axes = self.axes(num_axes)
         size = self.pool_size
         if size is None:
@@ -68,7 +79,7 @@ class PositionGroups:
         return tuple(size[axis] for axis in axes)
 
     def sizes(self, positions: Sizes) -> Sizes:
-        """Sizes of the axes of one group, given those of the position axes."""
+        """Returns the sizes of a group's axes, given those of the position axes."""
         axes = self.axes(len(positions))
         length = self.temporal_group_size
         if length is None:
@@ -87,7 +98,7 @@ class PositionGroups:
         return (length, *(positions[axis] for axis in axes[1:]))
 
     def key_sizes(self, positions: Sizes) -> Sizes:
-        """Sizes of the axes of one group after pooling."""
+        """Returns the sizes of a group's axes after pooling."""
         pools = self.pools(len(positions))
         return tuple(
             None if size is None else size // pool
@@ -95,7 +106,7 @@ class PositionGroups:
         )
 
     def count(self, positions: Sizes) -> Size:
-        """Number of groups in one example."""
+        """Returns the number of groups in one sample."""
         total, in_group = product(positions), product(self.sizes(positions))
         if self.temporal_group_size is None:
             outside = set(range(len(positions))) - set(self.axes(len(positions)))
@@ -103,7 +114,7 @@ class PositionGroups:
         return None if total is None or in_group is None else total // in_group
 
     def check(self, positions: Sizes) -> None:
-        """Raises where the position axes do not suit the groups."""
+        """Raises an error if the position axes do not fit the groups."""
         if any(size is not None and size < 1 for size in positions):
             raise ValueError(
                 "The position axes of `inputs` must not be empty. "
@@ -119,7 +130,7 @@ class PositionGroups:
                     "positions"
                 )
 
-    def split(self, x: Any) -> Any:
+    def split(self, x: Tensor) -> Tensor:
         """Moves the groups into the batch axis.
 
         Args:
@@ -128,48 +139,74 @@ class PositionGroups:
         Returns:
             `(batch * groups, *axes of a group, channels)`.
         """
-        shape = ops.shape(x)
-        axes = self.axes(len(shape) - 2)
-        if len(shape) == 5 and axes == (0,):
+        batch, *positions, channels = ops.shape(x)
+        axes = self.axes(len(positions))
+        length = self.temporal_group_size
+        if length is not None:
+            positions[0] = self._whole_groups(positions[0])
+        if len(positions) == 3 and axes == (0,):
             x = ops.transpose(x, (0, 2, 3, 1, 4))
-            return ops.reshape(x, (-1, self.temporal_group_size or shape[1], shape[4]))
+            frames, height, width = positions
+            length = length or frames
+            groups = batch * height * width * (frames // length)
+            return ops.reshape(x, (groups, length, channels))
         if axes == (1, 2):
-            return ops.reshape(x, (-1, *shape[2:]))
-        if self.temporal_group_size is None:
+            return ops.reshape(x, (batch * positions[0], *positions[1:], channels))
+        if length is None:
             return x
-        return ops.reshape(x, (-1, self.temporal_group_size, *shape[2:]))
+        groups = batch * (positions[0] // length)
+        return ops.reshape(x, (groups, length, *positions[1:], channels))
 
-    def merge(self, y: Any, shape: Sequence[Any]) -> Any:
-        """Undoes `split`.
+    def _whole_groups(self, frames: Tensor) -> Tensor:
+        """Returns the number of frames, or fails at run time if no whole groups fit.
+
+        `check` sees only the sizes that are known when a graph is built. XLA and LiteRT
+        drop assertions. With them, the reshapes in `split` and `flatten_positions`
+        fail, because they request fewer elements than there are. A size of -1 would
+        instead group frames of different samples.
+        """
+        length = self.temporal_group_size
+        if length is None or isinstance(frames, int):
+            return frames
+        if keras.backend.backend() != "tensorflow":
+            return frames
+        from keras_nonlocal.layers.kernels.tensorflow_assertions import multiple_of
+
+        return multiple_of(frames, length, _UNEVEN_GROUPS)
+
+    def merge(self, y: Tensor, shape: Sequence[Tensor]) -> Tensor:
+        """Reverses `split`.
 
         Args:
             y: `(batch * groups, positions of a group, d)`.
-            shape: That of the tensor that was split; its channels do not count.
+            shape: Shape of the tensor that was split. Its channels are ignored.
 
         Returns:
             `(batch, *positions, d)`.
         """
         width = y.shape[-1]
         if len(shape) == 5 and self.axes(3) == (0,):
-            _, frames, height, columns, _ = shape
-            y = ops.reshape(y, (-1, height, columns, frames, width))
+            batch, frames, height, columns, _ = shape
+            y = ops.reshape(y, (batch, height, columns, frames, width))
             return ops.transpose(y, (0, 3, 1, 2, 4))
-        return ops.reshape(y, (-1, *shape[1:-1], width))
+        return ops.reshape(y, (*shape[:-1], width))
 
-    def pool(self, x: Any, num_axes: int) -> Any:
-        """Max pooling of what `split` returned, without padding, stride = size."""
+    def pool(self, x: Tensor, num_axes: int) -> Tensor:
+        """Applies max pooling without padding to the result of `split`."""
         pools = self.pools(num_axes)
         if all(pool == 1 for pool in pools):
             return x
         if len(pools) < 3 or pools[0] > 1:
-            return ops.max_pool(x, pools, pools, "valid", "channels_last")
+            pooled = ops.max_pool(x, pools, pools, "valid", "channels_last")
+            return _not_empty(pooled, x, pools)
         shape = ops.shape(x)
-        frames = ops.reshape(x, (-1, *shape[2:]))
-        frames = ops.max_pool(frames, pools[1:], pools[1:], "valid", "channels_last")
-        return ops.reshape(frames, (-1, shape[1], *ops.shape(frames)[1:]))
+        frames = ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
+        pooled = ops.max_pool(frames, pools[1:], pools[1:], "valid", "channels_last")
+        pooled = _not_empty(pooled, frames, pools[1:])
+        return ops.reshape(pooled, (*shape[:2], *ops.shape(pooled)[1:]))
 
-    def around(self, x: Any, position: tuple[int, ...]) -> Any:
-        """The group that a position belongs to: `(batch, *axes of a group, channels)`.
+    def around(self, x: Tensor, position: tuple[int, ...]) -> Tensor:
+        """Returns the group of a position, `(batch, *axes of a group, channels)`.
 
         Args:
             x: `(batch, *positions, channels)`.
@@ -178,6 +215,7 @@ class PositionGroups:
         axes = self.axes(len(position))
         length = self.temporal_group_size
         if length is not None:
+            self._whole_groups(ops.shape(x)[1])
             start = position[0] - position[0] % length
             x = x[:, start : start + length]
         for axis in reversed(range(len(position))):
@@ -186,15 +224,37 @@ class PositionGroups:
         return x
 
 
-def flatten_positions(x: Any) -> Any:
-    """`(batch, *positions, channels)` → `(batch, N, channels)`."""
+def _not_empty(pooled: Tensor, x: Tensor, pools: tuple[int, ...]) -> Tensor:
+    """Returns `pooled`, or fails at run time if a pool is larger than its axis.
+
+    As in `PositionGroups._whole_groups`, the reshape fails if assertions are dropped,
+    because it requests elements that an empty result does not have.
+    """
+    batch, *sizes, channels = ops.shape(x)
+    is_known = all(isinstance(size, int) for size in sizes)
+    if is_known or keras.backend.backend() != "tensorflow":
+        return pooled
+    from keras_nonlocal.layers.kernels.tensorflow_assertions import at_least
+
+    counts = []
+    for size, pool in zip(sizes, pools, strict=True):
+        if isinstance(size, int):
+            counts.append(size // pool)
+        else:
+            size = at_least(size, pool, _LARGE_POOL)
+            counts.append(ops.maximum(size // pool, 1))
+    return ops.reshape(pooled, (batch, *counts, channels))
+
+
+def flatten_positions(x: Tensor) -> Tensor:
+    """Reshapes `(batch, *positions, channels)` to `(batch, N, channels)`."""
     if len(x.shape) == 3:
         return x
-    shape = ops.shape(x)
-    return ops.reshape(x, (-1, math.prod(shape[1:-1]), shape[-1]))
+    batch, *positions, channels = ops.shape(x)
+    return ops.reshape(x, (batch, math.prod(positions), channels))
 
 
 def product(sizes: Sizes) -> Size:
-    """The product of the sizes, `None` if one of them is `None`."""
+    """Returns the product of the sizes, or `None` if one of them is `None`."""
     known = [size for size in sizes if size is not None]
     return math.prod(known) if len(known) == len(sizes) else None

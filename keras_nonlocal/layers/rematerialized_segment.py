@@ -1,21 +1,23 @@
-"""A part of a network that runs twice in training."""
+"""A part of a network that is computed again for the gradients."""
 
 from typing import Any
 
 import keras
 
+from keras_nonlocal.tensors import Tensor
+
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class RematerializedSegment(keras.layers.Layer):
-    """A part of a network whose activations are computed again for the gradients.
+    """A part of a network whose activations are computed twice instead of stored.
 
     Args:
         segment: The functional `keras.Model` to run, of one input and one output.
         **kwargs: `name` and other arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: What `segment` takes.
-        training: Whether to run in training mode, in which alone memory is saved.
+        inputs: The input of `segment`.
+        training: Whether to run in training mode. Only then is memory saved.
 
     Input shape:
         That of `segment`.
@@ -29,23 +31,25 @@ class RematerializedSegment(keras.layers.Layer):
         self.segment = segment
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Runs the segment."""
         if not training:
             return self.segment(inputs, training=training)
         return keras.remat(lambda x: self.segment(x, training=True))(inputs)
 
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
-        """Shape and dtype of what a call returns."""
+    def compute_output_spec(
+        self, inputs: Tensor, training: bool | None = None
+    ) -> Tensor:
+        """Returns the shape and dtype of the output of a call."""
         return self.segment.compute_output_spec(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """All arguments of the constructor."""
+        """Returns all arguments of the constructor."""
         segment = keras.saving.serialize_keras_object(self.segment)
         return {**super().get_config(), "segment": segment}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RematerializedSegment":
-        """The layer of a configuration."""
+        """Creates a layer from the result of `get_config`."""
         segment = keras.saving.deserialize_keras_object(config["segment"])
         return cls(**{**config, "segment": segment})

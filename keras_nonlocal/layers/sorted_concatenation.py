@@ -1,20 +1,20 @@
-"""The concatenation mode without its N×M matrix, by sorting and prefix sums.
+"""The concatenation mode by sorting and prefix sums, without its N×M matrix.
 
-`f(x_i, x_j) = ReLU(a_i + b_j)` is not zero for the `k_i` largest `b_j`. With the keys
-in descending order of b, `Σ_j f g_j = a_i G(k_i) + H(k_i)`, where `G(k)` and `H(k)` are
-the sums of `g_j` and `b_j g_j` over the first k keys. The gradients have the same form:
-that with respect to g exchanges the roles of a and b.
+`f(x_i, x_j) = ReLU(a_i + b_j)` is nonzero only for the `k_i` largest `b_j`. With the
+keys in descending order of b, `Σ_j f g_j = a_i G(k_i) + H(k_i)`, where `G(k)` and
+`H(k)` are the sums of `g_j` and `b_j g_j` over the first k keys. The gradients have the
+same form. In the gradient with respect to g, a and b are swapped.
 """
-
-from typing import Any
 
 from keras import ops
 
-_BLOCK = 64  # Positions summed by one product with a triangular matrix.
+from keras_nonlocal.tensors import Tensor
+
+_BLOCK = 64  # Number of positions that one product with a triangular matrix sums.
 
 
-def relu_weighted_sum(a: Any, b: Any, g: Any) -> Any:
-    """`y_i = Σ_j ReLU(a_i + b_j) g_j` in O((N + M)(log(N + M) + d)).
+def relu_weighted_sum(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
+    """Computes `y_i = Σ_j ReLU(a_i + b_j) g_j` in O((N + M)(log(N + M) + d)).
 
     Args:
         a: `(batch, N, 1)`.
@@ -26,11 +26,13 @@ def relu_weighted_sum(a: Any, b: Any, g: Any) -> Any:
     """
 
     @ops.custom_gradient
-    def weighted_sum(a: Any, b: Any, g: Any) -> Any:
+    def weighted_sum(a: Tensor, b: Tensor, g: Tensor) -> Tensor:
         query_counts, key_counts = _active_counts(a[..., 0], b[..., 0])
 
-        def gradients(*args: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
-            # torch passes the inputs as well and names the gradient.
+        def gradients(
+            *args: Tensor, upstream: Tensor = None
+        ) -> tuple[Tensor, Tensor, Tensor]:
+            # PyTorch also passes the inputs, and passes the gradient by name.
             upstream = args[0] if upstream is None else upstream
             active_g = _sums_of_active(b, g, query_counts)[0]
             d_a = ops.sum(upstream * active_g, axis=-1, keepdims=True)
@@ -43,8 +45,8 @@ def relu_weighted_sum(a: Any, b: Any, g: Any) -> Any:
     return weighted_sum(a, b, g)
 
 
-def _active_counts(a: Any, b: Any) -> tuple[Any, Any]:
-    """How many keys each query has a non-zero weight with, and the reverse.
+def _active_counts(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the number of keys with a nonzero weight for each query, and vice versa.
 
     Args:
         a: `(batch, N)`.
@@ -55,8 +57,8 @@ def _active_counts(a: Any, b: Any) -> tuple[Any, Any]:
         `(batch, M)`.
     """
     queries = ops.shape(a)[1]
-    # Sorting is stable: where a_i = -b_j, the query stands before the key, and neither
-    # counts the other.
+    # Sorting is stable: if a_i = -b_j, the query precedes the key, and neither counts
+    # the other.
     order = ops.argsort(ops.concatenate([a, -b], axis=1), axis=1)
     is_key = ops.cast(order >= queries, "int32")
     keys_until = ops.cumsum(is_key, axis=1)
@@ -66,13 +68,15 @@ def _active_counts(a: Any, b: Any) -> tuple[Any, Any]:
     return counts[:, :queries], counts[:, queries:]
 
 
-def _sums_of_active(b: Any, g: Any, counts: Any, a: Any = None) -> tuple[Any, Any]:
-    """`Σ_j g_j` and, given a, `Σ_j (a_i + b_j) g_j` over the largest `b_j`.
+def _sums_of_active(
+    b: Tensor, g: Tensor, counts: Tensor, a: Tensor = None
+) -> tuple[Tensor, Tensor]:
+    """Returns `Σ_j g_j` and, given a, `Σ_j (a_i + b_j) g_j` over the largest `b_j`.
 
     Args:
         b: `(batch, M, 1)`.
         g: `(batch, M, d)`.
-        counts: How many keys each sum runs over, `(batch, N)`.
+        counts: Number of keys in each sum, `(batch, N)`.
         a: `(batch, N, 1)` or `None`.
 
     Returns:
@@ -83,27 +87,27 @@ def _sums_of_active(b: Any, g: Any, counts: Any, a: Any = None) -> tuple[Any, An
     sums = _take_rows(_prefix_sums(g), counts)
     if a is None:
         return sums, None
-    # (a + c) + (b - c) is the same for every c; differences from the mean keep the two
-    # sums from cancelling each other.
-    centre = ops.mean(b, axis=1, keepdims=True)
-    moments = _prefix_sums(g * (_take_rows(b, order) - centre))
-    return sums, (a + centre) * sums + _take_rows(moments, counts)
+    # (a + c) + (b - c) is the same for every c. With c = mean(b), the two sums do not
+    # cancel each other.
+    center = ops.mean(b, axis=1, keepdims=True)
+    moments = _prefix_sums(g * (_take_rows(b, order) - center))
+    return sums, (a + center) * sums + _take_rows(moments, counts)
 
 
-def _take_rows(x: Any, rows: Any) -> Any:
-    """`x[n, rows[n, i]]`: `(batch, M, d)`, `(batch, N)` → `(batch, N, d)`."""
+def _take_rows(x: Tensor, rows: Tensor) -> Tensor:
+    """Returns `x[n, rows[n, i]]`, `(batch, N, d)`, for `x` of shape `(batch, M, d)`."""
     batch, count, width = ops.shape(x)
     first = ops.expand_dims(ops.arange(batch, dtype="int32") * count, 1)
     rows = ops.cast(rows, "int32") + first
     return ops.take(ops.reshape(x, (-1, width)), rows, axis=0)
 
 
-def _prefix_sums(x: Any) -> Any:
-    """Sums of the first 0, 1, …, M rows of `(batch, M, d)`.
+def _prefix_sums(x: Tensor) -> Tensor:
+    """Returns the sums of the first 0, 1, …, M rows of `(batch, M, d)`.
 
-    Sums within blocks, then sums of blocks: rounding errors grow with the number of
-    blocks, and within a block one matrix product does the work. There may be further
-    rows after the M + 1 that are asked for.
+    One matrix product sums within blocks of rows, and a cumulative sum adds up the
+    blocks. Rounding errors grow with the number of blocks instead of rows. The result
+    can have more than the required M + 1 rows.
     """
     batch, count, width = ops.shape(x)
     blocks = count // _BLOCK + 1

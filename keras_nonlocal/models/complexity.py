@@ -20,10 +20,10 @@ class Complexity:
 
     Attributes:
         parameters: Number of trainable parameters.
-        multiply_adds: Multiplications and additions, one pair counted once, for one
-            clip, of convolutions, dense layers, batch normalisations and non-local
-            blocks. The pairwise products of a block are counted as the formula has
-            them, whatever route computes them.
+        multiply_adds: Number of multiply-add pairs for one clip in convolutions, dense
+            layers, batch normalizations and non-local blocks. The pairwise products of
+            a block are counted as in the formula, regardless of the route that computes
+            them.
     """
 
     parameters: int
@@ -34,13 +34,13 @@ def count_complexity(model: keras.Model) -> Complexity:
     """Counts parameters and multiply-adds of a functional model.
 
     Args:
-        model: Its input has known sizes, except the batch.
+        model: A functional model whose input sizes are known, except for the batch.
 
     Returns:
         The counts.
 
     Raises:
-        ValueError: If a size is not known.
+        ValueError: If a size is unknown.
 
     Example:
 
@@ -56,24 +56,33 @@ def count_complexity(model: keras.Model) -> Complexity:
         )
     return Complexity(
         parameters=sum(math.prod(weight.shape) for weight in model.trainable_weights),
-        multiply_adds=sum(_multiply_adds(layer) for layer in model.layers),
+        multiply_adds=sum(layer_multiply_adds(layer) for layer in model.layers),
     )
 
 
-def _multiply_adds(layer: keras.layers.Layer) -> int:
+def layer_multiply_adds(layer: keras.layers.Layer, counts_norms: bool = True) -> int:
+    """Returns the multiply-adds of a layer for one sample.
+
+    Args:
+        layer: A layer whose input sizes are known.
+        counts_norms: Whether to count batch normalization.
+    """
+    if isinstance(layer, layers.Conv2DTranspose):
+        positions = math.prod(_positions(layer.input.shape, layer.data_format))
+        return positions * math.prod(layer.kernel.shape)
     if isinstance(layer, _CONVOLUTIONS):
         positions = math.prod(_positions(layer.output.shape, layer.data_format))
         return positions * math.prod(layer.kernel.shape)
     if isinstance(layer, layers.Dense):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     if isinstance(layer, layers.BatchNormalization):
-        return math.prod(layer.output.shape[1:])
+        return math.prod(layer.output.shape[1:]) if counts_norms else 0
     if isinstance(layer, NonLocalBlock):
-        return _block_multiply_adds(layer)
+        return _block_multiply_adds(layer, counts_norms)
     return 0
 
 
-def _block_multiply_adds(block: NonLocalBlock) -> int:
+def _block_multiply_adds(block: NonLocalBlock, counts_norms: bool) -> int:
     positions: Any = tuple(_positions(block.input.shape, block.data_format))
     groups = PositionGroups(block.scope, block.temporal_group_size, block.pool_size)
     sizes: Any = groups.key_sizes(positions)
@@ -89,7 +98,8 @@ def _block_multiply_adds(block: NonLocalBlock) -> int:
         pair_products = num_positions * keys_per_query * (channels + width)
     elif block.mode == "concatenation":
         pair_products = num_positions * (keys_per_query + 1) * width + num_keys * width
-    norm = 0 if block.norm is None else num_positions * channels
+    has_norm = counts_norms and block.norm is not None
+    norm = num_positions * channels if has_norm else 0
     return projections * channels * width + pair_products + norm
 
 

@@ -1,107 +1,70 @@
-"""What follows res5: classifier, score map or pooled features."""
+"""The layers after res5: classifier, score map or pooled features."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers
 
+from keras_nonlocal.layer_names import (
+    AVERAGE_POOL,
+    DROPOUT,
+    MAX_POOL,
+    MEAN_SCORES,
+    PREDICTIONS,
+)
 from keras_nonlocal.models.blocks import (
     AVERAGE_POOLING,
     GLOBAL_AVERAGE_POOLING,
     GLOBAL_MAX_POOLING,
     channel_axis,
 )
-
-Activation = str | Callable[[Any], Any] | None
-
-
-def check_head(
-    include_top: bool,
-    pooling: str | None,
-    classes: int,
-    dropout_rate: float,
-    score_window: Sequence[int | None] | None,
-    rank: int,
-) -> None:
-    """Raises `ValueError` where the arguments of a head do not fit."""
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(
-            f'`pooling` must be `None`, "avg" or "max". Received: pooling={pooling!r}'
-        )
-    if include_top and (
-        isinstance(classes, bool) or not isinstance(classes, int) or classes < 1
-    ):
-        raise ValueError(
-            f"`classes` must be a positive integer. Received: classes={classes!r}"
-        )
-    if not 0 <= dropout_rate < 1:
-        raise ValueError(
-            "`dropout_rate` must be at least 0 and less than 1. "
-            f"Received: dropout_rate={dropout_rate!r}"
-        )
-    if score_window is None:
-        return
-    if not isinstance(score_window, (tuple, list)) or len(score_window) != rank:
-        raise ValueError(
-            f"`score_window` must have {rank} entries, one per position axis. "
-            f"Received: score_window={score_window!r}"
-        )
-    if any(extent is not None and extent < 1 for extent in score_window):
-        raise ValueError(
-            "`score_window` must hold positive integers or `None`. "
-            f"Received: score_window={score_window!r}"
-        )
+from keras_nonlocal.models.settings import HeadSettings, Pooling
+from keras_nonlocal.tensors import Tensor
 
 
-def classifier(
-    x: Any,
-    classes: int,
-    activation: Activation,
-    dropout_rate: float,
-    kernel_regularizer: Any,
-    score_window: Sequence[int | None] | None,
-) -> Any:
+def classifier(x: Tensor, head: HeadSettings, kernel_regularizer: Any) -> Tensor:
     """Averages the features, classifies, and averages the scores of a score map."""
+    score_window = head.score_window
     rank = len(x.shape) - 2
     if score_window is None:
-        x = GLOBAL_AVERAGE_POOLING[rank](name="avg_pool")(x)
+        x = GLOBAL_AVERAGE_POOLING[rank](name=AVERAGE_POOL)(x)
     else:
         window = _window(x.shape, score_window)
-        x = AVERAGE_POOLING[rank](window, strides=1, name="avg_pool")(x)
+        x = AVERAGE_POOLING[rank](window, strides=1, name=AVERAGE_POOL)(x)
         if channel_axis() == 1:
             last = (*range(2, rank + 2), 1)
-            x = layers.Permute(last, name="avg_pool_channels_last")(x)
-    x = layers.Dropout(dropout_rate, name="dropout")(x)
+            x = layers.Permute(last, name=f"{AVERAGE_POOL}_channels_last")(x)
+    x = layers.Dropout(head.dropout_rate, name=DROPOUT)(x)
     x = layers.Dense(
-        classes,
-        activation=activation,
+        int(head.classes),
+        activation=head.activation,
         kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
         kernel_regularizer=kernel_regularizer,
         dtype=_full_precision(),
-        name="predictions",
+        name=PREDICTIONS,
     )(x)
     if score_window is not None:
         x = GLOBAL_AVERAGE_POOLING[rank](
-            data_format="channels_last", dtype=_full_precision(), name="mean_scores"
+            data_format="channels_last", dtype=_full_precision(), name=MEAN_SCORES
         )(x)
     return x
 
 
-def pooled_features(x: Any, pooling: str | None) -> Any:
-    """The features without a classifier: all of them, or one vector."""
+def pooled_features(x: Tensor, pooling: Pooling | None) -> Tensor:
+    """Returns the features without a classifier: all of them, or one vector."""
     rank = len(x.shape) - 2
     if pooling == "avg":
-        return GLOBAL_AVERAGE_POOLING[rank](name="avg_pool")(x)
+        return GLOBAL_AVERAGE_POOLING[rank](name=AVERAGE_POOL)(x)
     if pooling == "max":
-        return GLOBAL_MAX_POOLING[rank](name="max_pool")(x)
+        return GLOBAL_MAX_POOLING[rank](name=MAX_POOL)(x)
     return x
 
 
 def _window(
     shape: Sequence[int | None], score_window: Sequence[int | None]
 ) -> tuple[int, ...]:
-    """`score_window` with `None` replaced by the extent of the features."""
+    """Returns `score_window` with `None` replaced by the extent of the features."""
     extents = list(shape[1:])
     extents.pop(0 if channel_axis() == 1 else -1)
     window = []
@@ -123,6 +86,6 @@ def _window(
 
 
 def _full_precision() -> str | None:
-    """float32 under a mixed policy, so that the scores add up to 1."""
+    """Returns float32 under a mixed policy, which makes the scores add up to 1."""
     policy = keras.config.dtype_policy()
     return policy.variable_dtype if policy.name.startswith("mixed") else None

@@ -1,46 +1,39 @@
 """The inputs of a network and the checks of their shape."""
 
-from typing import Any
-
 import keras
 
 from keras_nonlocal.architectures import NetworkSpec
 from keras_nonlocal.models.blocks import channel_axis
+from keras_nonlocal.models.settings import InputSettings, Shape
+from keras_nonlocal.tensors import Tensor
 
-# Rank of the positions -> their names, and what the inputs are called.
+# Number of position axes → their names, and the name of the inputs.
 AXES = {2: ("height", "width"), 3: ("num_frames", "height", "width")}
 NOUNS = {2: "images", 3: "clips"}
 SMALLEST_SIDE = 32
 USUAL_SIDE = 224
 USUAL_FRAMES = 8
 
-Shape = tuple[int | None, ...]
-
 
 def network_input(
-    spec: NetworkSpec,
-    input_tensor: Any,
-    input_shape: Shape | None,
-    include_top: bool,
-    num_frames: int | None,
-) -> Any:
-    """Returns the Keras tensor that the stem is applied to.
+    spec: NetworkSpec, inputs: InputSettings, include_top: bool
+) -> Tensor:
+    """Returns the Keras tensor that is the input of the stem.
 
     Args:
         spec: The network.
-        input_tensor: The user's Keras tensor, or `None` for a new input.
-        input_shape: Shape of the new input without the batch; `None` is the usual one,
-            or any size if there is no top.
-        include_top: Whether the network has its classifier.
-        num_frames: Usual length of a clip; `None` is that of the layout.
+        inputs: The user's input or its shape. Without a top, the default shape has any
+            size.
+        include_top: Whether the network includes its classifier.
 
     Raises:
-        ValueError: If rank or sizes are not those of such a network.
+        ValueError: If the rank or the sizes do not fit such a network.
     """
+    input_tensor = inputs.tensor
     if input_tensor is None:
-        shape = input_shape
+        shape = inputs.shape
         if shape is None:
-            shape = _usual_shape(spec, include_top, num_frames)
+            shape = _usual_shape(spec, include_top, inputs.num_frames)
         if not isinstance(shape, (tuple, list)) or len(shape) != spec.rank + 1:
             raise ValueError(
                 f"`input_shape` must have {spec.rank + 1} entries, "
@@ -63,7 +56,7 @@ def network_input(
 
 
 def temporal_stride(spec: NetworkSpec) -> int:
-    """Frames of the clip per frame of res2."""
+    """Returns the number of frames in the clip per frame of res2."""
     return spec.stem.strides[0] * spec.stem.pool_strides[0] if spec.rank == 3 else 1
 
 

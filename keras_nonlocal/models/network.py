@@ -1,86 +1,69 @@
 """Assembles a functional model from a specification."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import keras
 
 from keras_nonlocal.architectures import NetworkSpec
+from keras_nonlocal.arguments import check_choice
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.models.blocks import NORMALIZATIONS, residual_stages
-from keras_nonlocal.models.head import Activation, classifier, pooled_features
+from keras_nonlocal.models.head import classifier, pooled_features
 from keras_nonlocal.models.inputs import network_input
 from keras_nonlocal.models.preprocessing import preprocessing_layer
-from keras_nonlocal.replicas import ReplicatedModel
-from keras_nonlocal.weights import PixelNormalization
+from keras_nonlocal.models.settings import (
+    BlockSettings,
+    HeadSettings,
+    InputSettings,
+    LayerSettings,
+)
+from keras_nonlocal.replicas.model import ReplicatedModel
 
 
 def build_network(
     spec: NetworkSpec,
-    *,
-    include_top: bool,
-    input_tensor: Any,
-    input_shape: tuple[int | None, ...] | None,
-    num_frames: int | None,
-    pooling: str | None,
-    classes: int,
-    classifier_activation: Activation,
+    inputs: InputSettings,
+    layers: LayerSettings,
+    blocks: BlockSettings,
+    head: HeadSettings,
     name: str | None,
-    nonlocal_options: Mapping[str, Any],
-    temporal_group_size: int | Mapping[str, int] | None,
-    dropout_rate: float,
-    kernel_regularizer: Any,
-    score_window: Sequence[int | None] | None,
-    normalization: str,
-    pixel_normalization: PixelNormalization | None,
 ) -> ReplicatedModel:
-    """Builds the functional model of `spec`; see `NLResNet` for the arguments.
+    """Builds the functional model of a specification.
 
-    `num_frames` is the usual length of a clip, `None` that of the layout.
+    Args:
+        spec: The stem and the stages.
+        inputs: The input before the stem.
+        layers: Settings of all convolutions.
+        blocks: Settings of the non-local blocks.
+        head: Settings of the layers after the last stage.
+        name: Name of the model, or `None` for a name derived from the specification.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If an argument has an invalid value.
     """
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {tuple(NORMALIZATIONS)}. "
-            f"Received: normalization={normalization!r}"
-        )
-    inputs = network_input(spec, input_tensor, input_shape, include_top, num_frames)
+    check_choice("normalization", layers.normalization, tuple(NORMALIZATIONS))
+    x = source = network_input(spec, inputs, head.include_top)
+    made: list[NonLocalBlock] = []
 
     def nonlocal_block(stage: str, layer_name: str) -> NonLocalBlock:
-        group_size = temporal_group_size
-        if isinstance(group_size, Mapping):
-            group_size = group_size.get(stage)
-        return NonLocalBlock(
-            temporal_group_size=group_size,
-            kernel_regularizer=kernel_regularizer,
-            normalization=normalization,
-            name=layer_name,
-            **nonlocal_options,
-        )
+        made.append(blocks.block(layer_name, stage, len(made), layers))
+        return made[-1]
 
-    x = inputs
-    if pixel_normalization is not None:
-        x = preprocessing_layer(pixel_normalization)(x)
-    x = residual_stages(x, spec, nonlocal_block, kernel_regularizer, normalization)[
-        "res5"
-    ]
-    if include_top:
-        x = classifier(
-            x,
-            classes,
-            classifier_activation,
-            dropout_rate,
-            kernel_regularizer,
-            score_window,
-        )
+    if inputs.normalization is not None:
+        x = preprocessing_layer(inputs.normalization)(x)
+    x = residual_stages(
+        x, spec, nonlocal_block, layers.kernel_regularizer, layers.normalization
+    )["res5"]
+    if head.include_top:
+        x = classifier(x, head, layers.kernel_regularizer)
     else:
-        x = pooled_features(x, pooling)
-    if input_tensor is not None:
-        inputs = keras.utils.get_source_inputs(input_tensor)
-    return ReplicatedModel(inputs, x, name=name or _default_name(spec))
+        x = pooled_features(x, head.pooling)
+    if inputs.tensor is not None:
+        source = keras.utils.get_source_inputs(inputs.tensor)
+    return ReplicatedModel(source, x, name=name or _default_name(spec))
 
 
 def count_nonlocal_blocks(spec: NetworkSpec) -> int:
-    """Number of non-local blocks in a network."""
+    """Returns the number of non-local blocks in a network."""
     return sum(
         block.nonlocal_name is not None
         for stage in spec.stages

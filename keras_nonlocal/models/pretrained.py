@@ -1,4 +1,4 @@
-"""What `weights=` of a builder means."""
+"""Resolves the `weights` argument of the builders."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -9,37 +9,41 @@ from typing import Any
 import keras
 
 from keras_nonlocal.architectures import DEPTHS, Placement
+from keras_nonlocal.models.clip_info import ClipInfo
+from keras_nonlocal.models.predictions import kinetics400_names
+from keras_nonlocal.models.settings import Weights
 from keras_nonlocal.weights import (
     KERAS_IMAGENET_NORMALIZATION,
     KINETICS_NORMALIZATION,
     PRESETS,
+    Checkpoint,
     PixelNormalization,
     find_preset,
-    load_checkpoint,
     load_imagenet,
     load_preset,
+    read_checkpoint,
 )
-
-Weights = str | os.PathLike[str] | None
-
-IMAGENET_CLASSES = 1000
+from keras_nonlocal.weights.download import IMAGENET_CLASSES, RELEASED_WIDTH
+from keras_nonlocal.weights.geometry import implied_network
+from keras_nonlocal.weights.loading import assign_checkpoint, recognized
+from keras_nonlocal.weights.stored_model import check_same_network
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights, and what a network must be to give their scores.
+    """Weights and the network that they require.
 
     Attributes:
         load: Loads the weights into the network.
-        normalization: What its pixels mean.
-        architecture: Arguments of the builder that the weights fix.
-        num_frames: Frames per clip, or `None` for any.
+        normalization: Normalization of the pixels.
+        architecture: Arguments of the builder that the weights determine.
+        info: Facts about the clips, which the model stores.
     """
 
     load: Callable[[keras.Model], Any]
     normalization: PixelNormalization = KINETICS_NORMALIZATION
     architecture: Mapping[str, Any] = field(default_factory=dict)
-    num_frames: int | None = None
+    info: ClipInfo = field(default_factory=ClipInfo)
 
 
 def resolve_weights(
@@ -48,14 +52,18 @@ def resolve_weights(
     classes: int,
     depth: int,
     variant: str,
+    width: int,
     nonlocal_blocks: int | Placement,
+    nonlocal_pool_size: int | tuple[int, int, int] | None,
     stem_temporal_strides: tuple[int, int],
     temporal_pool: bool,
 ) -> Pretrained:
-    """Finds what `weights` names, before anything is built or downloaded.
+    """Finds the weights before anything is built or downloaded.
 
     Raises:
-        ValueError: If there is no such file, name or network.
+        ValueError: If there is no such file or name, or if the weights are for a
+            different network.
+        CheckpointError: If a file cannot be read.
     """
     if weights is not None and (
         (name := os.fspath(weights)) == "kinetics400" or name in PRESETS
@@ -68,62 +76,107 @@ def resolve_weights(
             stem_temporal_strides=stem_temporal_strides,
             temporal_pool=temporal_pool,
         )
+        _check_width(name, width, preset.architecture.get("width", RELEASED_WIDTH))
+        has_its_classes = classes == preset.architecture["classes"]
         return Pretrained(
-            load=partial(
-                load_preset,
-                preset=preset,
-                strict=classes == preset.architecture["classes"],
-            ),
+            load=partial(load_preset, preset=preset, strict=has_its_classes),
             normalization=preset.normalization,
             architecture={
                 "stride_in_1x1": False,
                 "stem_pool_padding": "same",
                 "nonlocal_mode": "embedded_gaussian",
+                "width": RELEASED_WIDTH,
                 **preset.architecture,
             },
-            num_frames=preset.num_frames,
+            info=ClipInfo(
+                class_names=kinetics400_names() if has_its_classes else None,
+                num_frames=preset.num_frames,
+                frame_stride=preset.frame_stride,
+                normalization=preset.normalization,
+            ),
         )
-    return _common_weights(
+    pretrained = _common_weights(
         weights,
         classes,
+        width,
         '`None`, "imagenet", "kinetics400", the path of an existing file or a name in '
         "`keras_nonlocal.weights.PRESETS`",
     )
+    strides = stem_temporal_strides
+    if isinstance(strides, list):
+        strides = tuple(strides)
+    settle(pretrained, "stem_temporal_strides", strides, None)
+    settle(pretrained, "temporal_pool", temporal_pool, None)
+    if "nonlocal_pool_size" in pretrained.architecture and nonlocal_pool_size:
+        raise ValueError(
+            "`nonlocal_pool_size` must be None for the given `weights`. "
+            f"Received: nonlocal_pool_size={nonlocal_pool_size!r}"
+        )
+    return pretrained
 
 
-def resolve_image_weights(weights: Weights, classes: int) -> Pretrained:
-    """`resolve_weights` for image networks."""
+def resolve_image_weights(weights: Weights, classes: int, width: int) -> Pretrained:
+    """Finds the weights of an image network; see `resolve_weights`."""
     return _common_weights(
-        weights, classes, '`None`, "imagenet" or the path of an existing file'
+        weights, classes, width, '`None`, "imagenet" or the path of an existing file'
     )
 
 
-def _common_weights(weights: Weights, classes: int, choices: str) -> Pretrained:
+def _common_weights(
+    weights: Weights, classes: int, width: int, choices: str
+) -> Pretrained:
     if weights is None:
         return Pretrained(load=lambda model: None)
     name = os.fspath(weights)
     if name == "imagenet":
+        _check_width(name, width, RELEASED_WIDTH)
         return Pretrained(
             load=partial(load_imagenet, strict=classes == IMAGENET_CLASSES),
             normalization=KERAS_IMAGENET_NORMALIZATION,
-            architecture={"stride_in_1x1": True, "stem_pool_padding": "same"},
+            architecture={
+                "stride_in_1x1": True,
+                "stem_pool_padding": "same",
+                "width": RELEASED_WIDTH,
+            },
+            info=ClipInfo(normalization=KERAS_IMAGENET_NORMALIZATION),
         )
     if not os.path.exists(name):
         raise ValueError(f"`weights` must be {choices}. Received: weights={name!r}")
-    return Pretrained(load=partial(load_checkpoint, path=name))
+    checkpoint = read_checkpoint(name)
+    implied = implied_network(recognized(checkpoint), checkpoint)
+    return Pretrained(
+        load=partial(_load_file, checkpoint=checkpoint),
+        normalization=implied.normalization or KINETICS_NORMALIZATION,
+        architecture=implied.architecture,
+        info=ClipInfo(normalization=implied.normalization),
+    )
+
+
+def _load_file(model: keras.Model, checkpoint: Checkpoint) -> None:
+    check_same_network(model, checkpoint)
+    assign_checkpoint(model, checkpoint)
+
+
+def _check_width(weights: str, width: int, released: int) -> None:
+    """Rejects a network that the weights cannot fit before they are downloaded."""
+    if width != released:
+        raise ValueError(
+            f"`width` must be {released} for the weights {weights!r}. "
+            f"Received: width={width!r}"
+        )
 
 
 def settle(pretrained: Pretrained, argument: str, value: Any, default: Any) -> Any:
-    """The value of an argument that weights may fix.
+    """Returns the value of an argument that weights may determine.
 
     Args:
         pretrained: The weights.
         argument: Name of the argument.
-        value: What the user gave; `None` leaves it open.
-        default: What an open argument is without weights that fix it.
+        value: The user's value, or `None`.
+        default: The default if neither the user nor the weights determine the value.
 
     Raises:
-        ValueError: If the user asks for another network than the weights are of.
+        ValueError: If the weights are for a different network.
     """
     fixed = pretrained.architecture.get(argument)
     if value is None:
@@ -137,7 +190,7 @@ def settle(pretrained: Pretrained, argument: str, value: Any, default: Any) -> A
 
 
 def _number_of_blocks(depth: int, nonlocal_blocks: int | Placement) -> int:
-    """The key of the depth's placements that a mapping spells out, if any."""
+    """Returns the number of blocks whose placement a mapping equals, if any."""
     if not isinstance(nonlocal_blocks, Mapping):
         return nonlocal_blocks
     wanted = {stage: tuple(places) for stage, places in nonlocal_blocks.items()}

@@ -1,4 +1,10 @@
-"""What `fit` and `evaluate` call for each execution on replicas."""
+"""The functions that `fit` and `evaluate` call for each execution on replicas.
+
+Keras 3.15 runs a step under `Strategy.run` and reduces its logs along an axis, which
+fails for the scalars of several workers. Here, the loop does not use the results of
+steps. It reads metrics outside of the replicas, where `tf.distribute` sums their
+variables.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +20,14 @@ StepFunction = Callable[[Any], Logs]
 
 
 def train_function(model: keras.Model) -> Callable[[Any], Logs]:
-    """Makes the function that runs `steps_per_execution` steps of training."""
+    """Returns a function that runs `steps_per_execution` training steps."""
     if compiling.accumulation_steps(model.optimizer):
         return _accumulating_train_function(model)
     return step_function(model, model.train_step)
 
 
 def step_function(model: keras.Model, step: StepFunction) -> Callable[[Any], Logs]:
-    """Makes the function that runs `steps_per_execution` times a step on replicas."""
+    """Returns a function that runs a step `steps_per_execution` times on replicas."""
     strategy = model.distribute_strategy
 
     def one_step(data: Any) -> Logs:
@@ -60,7 +66,7 @@ def step_function(model: keras.Model, step: StepFunction) -> Callable[[Any], Log
 
 
 def _accumulating_train_function(model: keras.Model) -> Callable[[Any], Logs]:
-    """A train function that updates outside of a graph; see `check_accumulation`."""
+    """Returns a train function that updates eagerly; see `check_optimizer`."""
     strategy = model.distribute_strategy
 
     def gradients_of(data: Any) -> Any:
@@ -92,10 +98,10 @@ def _is_dataset_iterator(iterator: Any) -> bool:
 
 
 def _global_logs(model: keras.Model, logs: Logs) -> Logs:
-    """The logs of a step over all replicas.
+    """Returns the logs of a step over all replicas.
 
-    Metrics give them outside of the replicas, from the sums of their variables. Other
-    logs, of a `train_step` of the user's, are averaged.
+    The results of metrics are read outside of the replicas. Other logs, which an
+    overridden `train_step` returns, are averaged.
     """
     results = model.get_metrics_result()
     if isinstance(logs, dict) and logs.keys() == results.keys():

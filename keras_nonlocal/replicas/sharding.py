@@ -1,4 +1,8 @@
-"""Batches on replicas."""
+"""Batches on replicas.
+
+`tf.distribute` splits the batches of a `tf.data.Dataset`. The batches of arrays that
+`train_on_batch` and similar methods receive are split here.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,9 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_nonlocal.tensors import Tensor
+
 
 def first_local_batch(strategy: tf.distribute.Strategy, iterator: Any) -> Any:
-    """The first batch of an epoch as the first replica of this process sees it."""
+    """Returns the first replica's part of this process's first batch in an epoch."""
     for _, _, batches in iterator:
         return keras.tree.map_structure(
             lambda value: strategy.experimental_local_results(value)[0], next(batches)
@@ -18,18 +24,18 @@ def first_local_batch(strategy: tf.distribute.Strategy, iterator: Any) -> Any:
 
 
 def batch_specs(iterator: Any) -> Any:
-    """Shapes and dtypes of the batches of Keras's iterator, without taking one.
+    """Returns the shapes and dtypes of the batches of Keras's iterator.
 
-    Keras has no public way to its dataset. `None` if a version of Keras keeps it
-    elsewhere: the first step then takes longer, and `tests/training/test_first_step.py`
-    says so.
+    No batch is read. Keras has no public name for the iterator's dataset. If another
+    version of Keras stores it elsewhere, the result is `None`, the first step takes
+    longer, and `tests/training/test_first_step.py` fails.
     """
     dataset = getattr(iterator, "_distributed_dataset", None)
     return getattr(dataset, "element_spec", None)
 
 
 def have_known_ranks(batch: Any) -> bool:
-    """Whether `batch` has labels, and all of it is dense and of known rank."""
+    """Whether `batch` has labels and all its parts are dense and of known rank."""
     if not isinstance(batch, tuple) or len(batch) < 2 or batch[1] is None:
         return False
     return all(
@@ -43,15 +49,15 @@ def have_known_ranks(batch: Any) -> bool:
 
 
 def replica_id(strategy: tf.distribute.Strategy, rank: int) -> int:
-    """Position of a replica among all of them."""
+    """Returns the number of a replica."""
     return rank
 
 
 def concatenated_position(strategy: tf.distribute.Strategy, rank: int) -> int:
-    """Position at which Keras puts the outputs of a replica.
+    """Returns the position of a replica's outputs in Keras's outputs.
 
-    Those of several workers come in the order of their autosharded data sets: the first
-    replicas of all workers, then the second ones.
+    Keras concatenates the outputs of several workers in the order of their autosharded
+    datasets: first the first replicas of all workers, then the second ones.
     """
     local = len(strategy.extended.worker_devices)
     workers = strategy.num_replicas_in_sync // local
@@ -63,12 +69,13 @@ def split_batch(
     batch: Any,
     position: Callable[[tf.distribute.Strategy, int], int] = replica_id,
 ) -> Any:
-    """Shares a global batch out to the replicas, as even as it goes.
+    """Splits a global batch among the replicas as evenly as possible.
 
     Args:
-        strategy: The strategy; every process of it must call with the same batch.
-        batch: Structure of arrays `(batch, …)`; `None` stays.
-        position: Which of the parts a replica gets. Defaults to its number.
+        strategy: The strategy. All its processes must pass the same batch.
+        batch: Structure of arrays `(batch, …)`. `None` stays `None`.
+        position: Returns the number of a replica's part. Defaults to the number of the
+            replica.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -88,16 +95,27 @@ def split_batch(
 
 
 def placed(values: Sequence[Any]) -> list[tf.Tensor]:
-    """The tensors on the device of this replica, for a reduction over all of them.
+    """Places tensors on this replica's device, for a reduction over all replicas.
 
-    Workers with one replica ask a tensor for its device, which conditions and reads of
-    variables leave open.
+    A worker with one replica needs the device of each tensor, which conditions and
+    reads of variables leave unset.
     """
     return [tf.identity(value) for value in values]
 
 
-def sample_count(x: Any) -> Any:
-    """Number of samples of this replica: an integer where the graph knows it."""
+def specs_of_any_size(batch: Any) -> Any:
+    """Returns the specs of a structure of tensors, for any number of samples."""
+
+    def spec(value: Any) -> Any:
+        if value is None:
+            return None
+        return tf.TensorSpec((None, *value.shape[1:]), value.dtype)
+
+    return keras.tree.map_structure(spec, batch)
+
+
+def sample_count(x: Any) -> Tensor:
+    """Returns this replica's number of samples, an integer if the graph knows it."""
     tensor = next(leaf for leaf in keras.tree.flatten(x) if leaf is not None)
     if tensor.shape[0] is not None and not tf.executing_eagerly():
         return tensor.shape[0]

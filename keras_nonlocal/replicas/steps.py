@@ -1,81 +1,58 @@
-"""What one replica does with its part of a batch.
+"""The part of a step that a replica computes without the others.
 
-Forward and backward pass stay on the replica and may be compiled by XLA; whatever needs
-the other replicas is outside: the number of samples of the global batch before, the
-update of the weights (`updates`) after.
+The forward and backward pass stay on the replica, so XLA can compile them. All
+communication between replicas happens outside. Before the passes, the number of samples
+in the global batch is summed; after them, the divisors of the losses (see `loss_terms`)
+and the gradients (see `updates`). A replica without samples skips the passes and
+contributes zeros.
 """
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_nonlocal.replicas import compiling, sharding
+from keras_nonlocal.replicas import compiling, sharding, updates
+from keras_nonlocal.replicas.loss_terms import LossTerms, collecting
 from keras_nonlocal.replicas.sharding import sample_count
+from keras_nonlocal.tensors import Tensor
+
+Parts = dict[str, Any]
 
 
-def train_on_replica(model: keras.Model, data: Any) -> list[Any]:
-    """Losses, metrics and gradients of this replica's part of the batch.
+def train_on_replica(model: keras.Model, data: Any) -> list[Tensor]:
+    """Computes losses, metrics and gradients for this replica's part of the batch.
 
     Returns:
-        One gradient for each of `model.trainable_variables`, zeros where the loss does
-        not depend on it. Their sums over the replicas are those of the global batch.
+        One gradient for each of `model.trainable_variables`, with zeros for variables
+        on which the loss does not depend. Summed over the replicas, they are the
+        gradients for the global batch.
     """
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    variables = [variable.value for variable in model.trainable_variables]
-
-    def forward_backward(x: Any, y: Any, sample_weight: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            y_pred = model(x, training=True)
-            loss = weight * model.compute_loss(x, y, y_pred, sample_weight, True)
-            scaled = model.optimizer.scale_loss(loss)
-        gradients = tape.gradient(
-            scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return y_pred, loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
-
-    def with_samples(weight: Any, count: Any, total: Any) -> list[Any]:
-        y_pred, loss, gradients = _compiled(model, forward_backward)(
-            x, y, sample_weight, weight
-        )
-        _update_loss_metric(model, loss, count, total)
-        model.compute_metrics(x, y, y_pred, sample_weight)
-        return gradients
-
-    def without_samples() -> list[Any]:
-        return [tf.zeros(variable.shape, variable.dtype) for variable in variables]
-
-    gradients = _weighted_by_samples(
-        model, x, with_samples, without_samples, training=True
-    )
+    parts = _run(model, data, training=True)
+    gradients = parts["gradients"]
+    for factor, others in zip(parts["factors"], parts["term_gradients"], strict=True):
+        gradients = [
+            gradient + tf.cast(factor, other.dtype) * other
+            for gradient, other in zip(gradients, others, strict=True)
+        ]
     return sharding.placed(gradients)
 
 
 def test_on_replica(model: keras.Model, data: Any) -> None:
     """Updates losses and metrics with this replica's part of the batch."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-
-    def forward(x: Any, y: Any, sample_weight: Any, weight: Any) -> Any:
-        y_pred = model(x, training=False)
-        return y_pred, weight * model.compute_loss(x, y, y_pred, sample_weight, False)
-
-    def with_samples(weight: Any, count: Any, total: Any) -> list[Any]:
-        y_pred, loss = _compiled(model, forward)(x, y, sample_weight, weight)
-        _update_loss_metric(model, loss, count, total)
-        model.compute_metrics(x, y, y_pred, sample_weight)
-        return []
-
-    _weighted_by_samples(model, x, with_samples, list, training=False)
+    _run(model, data, training=False)
 
 
 def predict_on_replica(predict_step: Callable[[Any], Any], data: Any) -> Any:
-    """Outputs for this replica's part of the batch, which may be empty."""
+    """Returns the outputs for this replica's part of the batch, which may be empty."""
     x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
     count = sample_count(x)
     if isinstance(count, int) and count > 0:
         return predict_step((x,))
-    # Convolutions do not take an empty batch.
+    # Convolutions fail on an empty batch.
     missing = tf.cast(tf.equal(count, 0), tf.int32)
 
     def padded(value: Any) -> Any:
@@ -88,53 +65,200 @@ def predict_on_replica(predict_step: Callable[[Any], Any], data: Any) -> Any:
     return keras.tree.map_structure(lambda value: value[:count], outputs)
 
 
-def _compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, by XLA for this replica alone if the model asks for it."""
-    if not model.jit_compile:
-        return function
-    return tf.function(function, jit_compile=True, autograph=False)
+@dataclass
+class _Trace:
+    """Facts about a step that are known while its graph is built.
 
-
-def _weighted_by_samples(
-    model: keras.Model,
-    x: Any,
-    with_samples: Callable[[Any, Any, Any], list[Any]],
-    without_samples: Callable[[], list[Any]],
-    *,
-    training: bool,
-) -> list[Any]:
-    """Calls `with_samples(weight, count, total)` unless there are no samples.
-
-    `count` samples of this replica are part of `total` ones of the global batch. Keras
-    divides a mean over the samples of a replica by the number of replicas. With
-    `weight`, the share of this replica times the number of replicas, the losses of the
-    replicas add up to that of the global batch, and the regularisation, which every
-    replica has once, to itself. Sums over the samples need no weight.
+    Attributes:
+        parts: Losses and gradients of a replica, or tensors of the same shapes.
+        positions: Indices of the losses whose divisor the forward pass determines.
+        sizes_are_static: Whether the number of samples is known.
     """
+
+    parts: Parts | None = None
+    positions: tuple[int, ...] = ()
+    sizes_are_static: bool = True
+
+
+def _run(model: keras.Model, data: Any, *, training: bool) -> Parts:
+    """Runs the model on this replica's samples and updates all metrics."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     context = tf.distribute.get_replica_context()
     count = sample_count(x)
     samples = tf.cast(count, tf.float32)
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, samples)
-    weight = samples * context.num_replicas_in_sync / total
-    if compiling.sums_losses(model):
-        weight = tf.ones(())
+    share = samples * context.num_replicas_in_sync / total
+    trace = _Trace()
+    passes = _passes(model, trace, training=training)
+
+    def with_samples() -> Parts:
+        y_pred, masks, parts = _compiled(model, passes)(x, y, sample_weight, share)
+        _set_masks(y_pred, masks)
+        model.compute_metrics(x, y, y_pred, sample_weight)
+        trace.parts = parts
+        return dict(parts)
+
+    def without_samples() -> Parts:
+        if trace.parts is None:
+            traced = tf.function(passes, autograph=False)
+            specs = sharding.specs_of_any_size((x, y, sample_weight))
+            graph = traced.get_concrete_function(*specs, share)
+            trace.parts = graph.structured_outputs[2]
+        return tf.nest.map_structure(lambda t: tf.zeros(t.shape, t.dtype), trace.parts)
+
     if training and compiling.has_synchronized_norms(model):
-        tf.debugging.assert_positive(
-            count,
-            "Synchronised batch normalisations need at least one sample on every "
+        # All replicas stop alike, and no layer meets the empty part before they do.
+        empty = context.all_reduce(
+            tf.distribute.ReduceOp.SUM, tf.cast(tf.equal(samples, 0), tf.float32)
+        )
+        check = tf.debugging.assert_equal(
+            empty,
+            tf.zeros((), empty.dtype),
+            "Synchronized batch normalizations need at least one sample on every "
             "replica. Drop the last, smaller batch (drop_remainder=True).",
         )
-        return with_samples(weight, samples, total)
-    if isinstance(count, int):
-        return with_samples(weight, samples, total) if count else without_samples()
-    return tf.cond(
-        count > 0, lambda: with_samples(weight, samples, total), without_samples
+        with tf.control_dependencies([check]):
+            x = keras.tree.map_structure(tf.identity, x)
+        parts = with_samples()
+    elif isinstance(count, int):
+        parts = with_samples() if count else without_samples()
+    else:
+        parts = tf.cond(count > 0, with_samples, without_samples)
+    if training:
+        updates.average_moving_statistics(model, samples / total)
+    parts["factors"] = _factors(parts["divisors"])
+    _update_loss_metrics(model, parts, trace, samples, total)
+    return parts
+
+
+def _passes(
+    model: keras.Model, trace: _Trace, *, training: bool
+) -> Callable[..., tuple[Any, list[Any], Parts]]:
+    """Returns the function of the forward and, in training, the backward pass."""
+    metrics = compiling.loss_metrics(model)
+
+    def passes(x: Any, y: Any, sample_weight: Any, share: Tensor) -> Tensor:
+        variables = [v.value for v in model.trainable_variables] if training else []
+        with tf.GradientTape(True, watch_accessed_variables=training) as tape:
+            y_pred = model(x, **_training_argument(model.call, training))
+            terms = LossTerms(share, tape)
+            with collecting(terms, metrics):
+                loss = model.compute_loss(
+                    x,
+                    y,
+                    y_pred,
+                    sample_weight,
+                    **_training_argument(model.compute_loss, training),
+                )
+            measured = list(terms.measured.values())
+            share = tf.cast(share, loss.dtype)
+            targets = [loss * share, *(term.value for term in measured)]
+            if training:
+                targets = [model.optimizer.scale_loss(target) for target in targets]
+        slopes = [
+            tf.zeros_like(loss) if slope is None else slope
+            for slope in tape.gradient(loss, [term.leaf for term in measured])
+        ]
+        trace.positions = tuple(terms.measured)
+        trace.sizes_are_static = terms.sizes_are_static
+        parts = {
+            "loss": share * (loss - _linear(slopes, [term.leaf for term in measured])),
+            "slopes": slopes,
+            "values": terms.values,
+            "divisors": [term.divisor for term in measured],
+            "gradients": _gradients(tape, targets[0], variables),
+            "term_gradients": [
+                _gradients(tape, target, variables, slope)
+                for target, slope in zip(targets[1:], slopes, strict=True)
+            ],
+        }
+        del tape
+        return y_pred, _masks(y_pred), parts
+
+    return passes
+
+
+def _gradients(
+    tape: tf.GradientTape, target: Tensor, variables: list[Any], factor: Tensor = 1.0
+) -> list[Tensor]:
+    if not variables:
+        return []
+    gradients = tape.gradient(
+        target,
+        variables,
+        output_gradients=tf.cast(factor, target.dtype),
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
+    # Replicas without samples need these shapes to create zeros.
+    return [
+        tf.ensure_shape(tf.convert_to_tensor(gradient), variable.shape)
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
 
 
-def _update_loss_metric(model: keras.Model, loss: Any, count: Any, total: Any) -> None:
-    """Updates the mean of the loss such that the replicas' parts give the whole one."""
+def _linear(slopes: list[Tensor], values: list[Tensor]) -> Tensor:
+    return sum(s * tf.cast(v, s.dtype) for s, v in zip(slopes, values, strict=True))
+
+
+def _factors(divisors: list[Tensor]) -> list[Tensor]:
+    """Returns the factor of each measured loss, its share of the summed divisors."""
+    if not divisors:
+        return []
+    context = tf.distribute.get_replica_context()
+    totals = context.all_reduce(tf.distribute.ReduceOp.SUM, sharding.placed(divisors))
+    return [
+        tf.math.divide_no_nan(own * context.num_replicas_in_sync, total)
+        for own, total in zip(divisors, totals, strict=True)
+    ]
+
+
+def _update_loss_metrics(
+    model: keras.Model, parts: Parts, trace: _Trace, samples: Tensor, total: Tensor
+) -> None:
+    """Updates the mean losses to the values that one device would have.
+
+    A mean sums `value * weight` and divides by the sum of the weights. The values of
+    the replicas add up to that of the global batch, and so must the weights: each
+    replica's weight is its share of the samples.
+    """
+    values = list(parts["values"])
+    for position, factor in zip(trace.positions, parts["factors"], strict=True):
+        values[position] = tf.cast(factor, values[position].dtype) * values[position]
+    measured = [values[position] for position in trace.positions]
+    loss = parts["loss"] + _linear(parts["slopes"], measured)
+    # Without samples, the value is 0.
+    upscale = total / tf.maximum(samples, 1.0)
     for metric in model.metrics:
         if metric.name == "loss":
-            metric.update_state(loss * (total / count), sample_weight=count)
-            return
+            metric.update_state(loss * upscale, sample_weight=samples)
+            break
+    metrics = compiling.loss_metrics(model)
+    if len(metrics) == len(values):
+        # Keras weights batches by their size if the graph knows it.
+        weight = samples if trace.sizes_are_static else samples / total
+        for metric, value in zip(metrics, values, strict=True):
+            metric.update_state(value * upscale, sample_weight=weight)
+
+
+def _training_argument(function: Callable[..., Any], training: bool) -> dict[str, bool]:
+    """Returns `training` as a keyword argument, for functions that have it."""
+    has_it = "training" in inspect.signature(function).parameters
+    return {"training": training} if has_it else {}
+
+
+def _masks(y_pred: Any) -> list[Tensor]:
+    return [getattr(leaf, "_keras_mask", None) for leaf in keras.tree.flatten(y_pred)]
+
+
+def _set_masks(y_pred: Any, masks: list[Tensor]) -> None:
+    """Restores the masks that the outputs of a compiled function had inside it."""
+    for leaf, mask in zip(keras.tree.flatten(y_pred), masks, strict=True):
+        if mask is not None:
+            leaf._keras_mask = mask
+
+
+def _compiled(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `function`, compiled for this replica if the model uses XLA."""
+    if not model.jit_compile:
+        return function
+    return tf.function(function, jit_compile=True, autograph=False)

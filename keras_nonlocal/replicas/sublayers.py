@@ -1,16 +1,18 @@
-"""Finds the layers inside layers."""
+"""Finds the layers inside other layers."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from keras_nonlocal.layers import FrozenBatchNormalization
+
 
 def all_layers(root: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
-    """Yields `root` and every layer it is made of, however deep, once each.
+    """Yields `root` and every layer inside it, at any depth, once each.
 
-    Keras names the layers of a model in public (`model.layers`), those that a layer
-    holds as attributes it does not; attributes are where layers keep them.
+    Keras has a public attribute for the layers of a model, `model.layers`, but not for
+    those of a layer, which are found among its attributes.
     """
     seen: set[int] = set()
     waiting = [root]
@@ -27,12 +29,17 @@ def all_layers(root: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 
 
 def batch_norms(root: keras.layers.Layer) -> list[keras.layers.BatchNormalization]:
-    """All batch normalisations of a layer or model, also inside other layers."""
+    """Returns all batch normalizations of a layer or model, at any depth."""
     return [
         layer
         for layer in all_layers(root)
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
+
+
+def updates_statistics(norm: keras.layers.BatchNormalization) -> bool:
+    """Whether the moving statistics of a batch normalization change in training."""
+    return norm.trainable and not isinstance(norm, FrozenBatchNormalization)
 
 
 def _layers_in(value: Any) -> list[keras.layers.Layer]:

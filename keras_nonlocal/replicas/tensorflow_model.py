@@ -1,9 +1,13 @@
-"""`keras.Model` for `tf.distribute`, where Keras's own loop does not work.
+"""Training on the replicas of a `tf.distribute` strategy, in place of Keras's loop.
 
-Keras 3.15 wraps XLA around `Strategy.run`, which puts all replicas into one cluster;
-reduces the logs of workers along an axis that scalars do not have; and gives the
-replicas of an uneven batch the same weight. See `loops` and `steps` for what is done
-instead.
+Keras 3.15 has three problems with replicas. It compiles `Strategy.run` as a whole with
+XLA, which puts all replicas into one cluster, where they cannot communicate. It reduces
+the logs of workers along an axis that scalars do not have. It gives the parts of an
+uneven batch the same weight. The idea here is to split each step. XLA compiles the
+forward and backward pass of each replica, and the replicas communicate between compiled
+computations (`steps`, `updates`). Losses are weighted by the divisors of their means
+(`loss_terms`). The logs come from the variables of the metrics, which `tf.distribute`
+sums (`loops`).
 """
 
 from typing import Any
@@ -12,23 +16,33 @@ import keras
 import tensorflow as tf
 
 from keras_nonlocal.replicas import compiling, loops, sharding, steps, updates
+from keras_nonlocal.replicas.loss_terms import replica_losses
+
+# A mixin for `keras.Model`, whose methods it calls.
+_ModelMixin: Any = object
 
 
-class TensorFlowReplicatedModel(keras.Model):
-    """`ReplicatedModel` on TensorFlow; on one device it is a `keras.Model`."""
+class ReplicaTraining(_ModelMixin):
+    """`ReplicatedModel` on TensorFlow. On one device, it trains as a `keras.Model`."""
 
     train_function: Any
     test_function: Any
     _requested_jit_compile: bool | str = "auto"
+    _requested_loss: Any = None
     _state_is_built = False
 
     @property
     def on_replicas(self) -> bool:
-        """Whether the model was made under a strategy that mirrors its variables."""
+        """Whether the model was created under a strategy that mirrors its variables."""
         return isinstance(
             self.distribute_strategy,
             (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy),
         )
+
+    @property
+    def num_replicas(self) -> int:
+        """Number of replicas that share a batch; 1 without a strategy that mirrors."""
+        return self.distribute_strategy.num_replicas_in_sync if self.on_replicas else 1
 
     def compile(
         self,
@@ -42,12 +56,13 @@ class TensorFlowReplicatedModel(keras.Model):
         jit_compile: bool | str = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Configures the model for training, as `keras.Model.compile` does.
+        """Configures the model for training as `keras.Model.compile` does.
 
         Args:
-            optimizer: See `keras.Model.compile`, as for the other arguments.
-            loss: Its reduction must be the mean over the samples (Keras's default) or
-                `"sum"`, the same for all, if there are several replicas.
+            optimizer: See `keras.Model.compile`.
+            loss: On several replicas, its reduction must be a mean or a sum. A function
+                that returns one number per batch is treated as the mean over its
+                samples.
             loss_weights: See `keras.Model.compile`.
             metrics: See `keras.Model.compile`.
             weighted_metrics: See `keras.Model.compile`.
@@ -58,21 +73,23 @@ class TensorFlowReplicatedModel(keras.Model):
             auto_scale_loss: See `keras.Model.compile`.
 
         Raises:
-            ValueError: If the model cannot be trained as asked on several replicas.
+            ValueError: If the model cannot be trained with these arguments on several
+                replicas.
         """
         if self.on_replicas:
             compiling.check_loss(loss)
             compiling.check_synchronized_norms(self, jit_compile)
             own_step = type(self).train_step is not _REPLICATED_TRAIN_STEP
-            compiling.check_accumulation(optimizer, own_step)
+            compiling.check_optimizer(optimizer, own_step)
         self._requested_jit_compile = jit_compile
+        self._requested_loss = loss
         self._state_is_built = False
         if jit_compile == "auto":
             jit_compile = not run_eagerly and compiling.prefers_xla(self)
         with self.distribute_strategy.scope():
             super().compile(
                 optimizer=optimizer,
-                loss=loss,
+                loss=replica_losses(loss) if self.on_replicas else loss,
                 loss_weights=loss_weights,
                 metrics=metrics,
                 weighted_metrics=weighted_metrics,
@@ -81,24 +98,31 @@ class TensorFlowReplicatedModel(keras.Model):
                 jit_compile=jit_compile,
                 auto_scale_loss=auto_scale_loss,
             )
+        self.loss = loss
 
     def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile`, for saving."""
+        """Returns the arguments of `compile`, for saving."""
         config = super().get_compile_config()
         if config:
-            # As it was asked for: what "auto" means depends on the machine.
+            # As given by the user, because the meaning of "auto" depends on the
+            # machine.
             config["jit_compile"] = self._requested_jit_compile
+            config["loss"] = keras.saving.serialize_keras_object(self._requested_loss)
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model as the saved one was."""
+        """Compiles the model as the saved model was."""
+        if type(self).compile is not ReplicaTraining.compile:
+            # Otherwise, Keras warns that only the subclass can compile itself.
+            super().compile_from_config(config)
+            return
         with self.distribute_strategy.scope():
             self.compile(**keras.saving.deserialize_keras_object(config))
             if self.optimizer is not None and self.built:
                 self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One step of training on the batch of this replica."""
+        """Runs one training step on this replica's batch."""
         if not self.on_replicas:
             return super().train_step(data)
         gradients = steps.train_on_replica(self, data)
@@ -106,24 +130,24 @@ class TensorFlowReplicatedModel(keras.Model):
         return self.get_metrics_result()
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Updates losses and metrics with the batch of this replica."""
+        """Updates losses and metrics with this replica's batch."""
         if not self.on_replicas:
             return super().test_step(data)
         steps.test_on_replica(self, data)
         return self.get_metrics_result()
 
     def predict_step(self, data: Any) -> Any:
-        """Outputs for the batch of this replica."""
+        """Returns the outputs for this replica's batch."""
         if not self.on_replicas:
             return super().predict_step(data)
         return steps.predict_on_replica(super().predict_step, data)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """Outputs for a batch, which is shared out to the replicas.
+        """Returns the outputs for a batch, which is split among the replicas.
 
         Args:
-            x: `(batch, …)`, or a structure of such arrays. Under several workers, the
-                same in all of them.
+            x: `(batch, …)`, or a structure of such arrays. With several workers, it
+                must be the same in all of them.
 
         Returns:
             NumPy arrays with a row per sample, in the order of `x`.
@@ -134,7 +158,7 @@ class TensorFlowReplicatedModel(keras.Model):
         return super().predict_on_batch(x)
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Makes what `fit` calls for each execution."""
+        """Creates the function that `fit` calls for each execution."""
         if not self.on_replicas:
             return super().make_train_function(force)
         if self.train_function is None or force:
@@ -142,7 +166,7 @@ class TensorFlowReplicatedModel(keras.Model):
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Any:
-        """Makes what `evaluate` calls for each execution."""
+        """Creates the function that `evaluate` calls for each execution."""
         if not self.on_replicas:
             return super().make_test_function(force)
         if self.test_function is None or force:
@@ -154,11 +178,10 @@ class TensorFlowReplicatedModel(keras.Model):
     ) -> None:
         """Creates the variables of optimizer, loss and metrics before the first step.
 
-        Keras has no public place for this. Its own method fails under
-        `MultiWorkerMirroredStrategy` (it takes the mean of a distributed batch only to
-        see its shape) and reads a batch in every call. If a version of Keras does
-        without it, this one is never called, and `tests/training/test_replicas.py`
-        says so.
+        Keras has no public method for this. Its private method fails under
+        `MultiWorkerMirroredStrategy`, because it averages a distributed batch to find
+        its shape, and it reads a batch in every call. If a version of Keras removes it,
+        this method is never called, and `tests/training/test_replicas.py` fails.
         """
         if self._state_is_built:
             return
@@ -174,18 +197,31 @@ class TensorFlowReplicatedModel(keras.Model):
         self._state_is_built = True
 
     def _build_state_ahead(self, iterator: Any, data_batch: Any) -> None:
-        """Creates on one device what Keras creates while it traces the first step.
+        """Creates the variables that Keras would create while tracing the first step.
 
-        Variables that appear in a trace have TensorFlow trace the step once more, which
-        takes as long as some steps.
+        If a trace creates variables, TensorFlow traces the step a second time, which
+        takes as long as several steps.
         """
-        if self.run_eagerly or not self.built:
+        own = {
+            name
+            for name, method in _METHODS_OF_A_STEP.items()
+            if getattr(type(self), name) is not method
+        }
+        if self.run_eagerly or not self.built or "train_step" in own:
             return
         specs = data_batch if iterator is None else sharding.batch_specs(iterator)
-        if sharding.have_known_ranks(specs):
+        if not own and sharding.have_known_ranks(specs):
             self._symbolic_build(data_batch=specs)
         elif self.optimizer is not None and not self.optimizer.built:
+            # The step of Keras, which trains all trainable variables.
             self.optimizer.build(self.trainable_variables)
 
 
-_REPLICATED_TRAIN_STEP = TensorFlowReplicatedModel.train_step
+_REPLICATED_TRAIN_STEP = ReplicaTraining.train_step
+# Methods that Keras calls for the first time in the first step of `fit`.
+_METHODS_OF_A_STEP = {
+    "train_step": ReplicaTraining.train_step,
+    "test_step": ReplicaTraining.test_step,
+    "compute_loss": keras.Model.compute_loss,
+    "compute_metrics": keras.Model.compute_metrics,
+}

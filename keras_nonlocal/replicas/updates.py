@@ -1,53 +1,61 @@
-"""Updates of the weights, in which the replicas meet."""
+"""Updates of the weights, which combine the replicas."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_nonlocal.replicas.compiling import accumulation_steps
 from keras_nonlocal.replicas.sharding import placed
-from keras_nonlocal.replicas.sublayers import batch_norms
+from keras_nonlocal.replicas.sublayers import batch_norms, updates_statistics
+from keras_nonlocal.tensors import Tensor
 
 
-def apply_gradients(model: keras.Model, gradients: Sequence[Any]) -> None:
+def apply_gradients(model: keras.Model, gradients: Sequence[Tensor]) -> None:
     """Updates the model with the sum of the gradients of all replicas.
 
-    Keras's optimizers sum the gradients themselves, but accumulate and clip them, and
-    look for the infinities of a loss scale too high, before that on each replica. Where
-    it matters, they get the whole sum: from the first replica, the others bringing
-    nothing; or, to accumulate, in equal parts, which a checkpoint can hold.
+    Keras's optimizers sum the gradients over the replicas only after each replica has
+    clipped or accumulated its own gradients, or checked them for infinite values under
+    a loss scale. In these cases, the gradients are summed here first. For clipping and
+    loss scaling, the first replica passes the sum to the optimizer and the others pass
+    zeros. For accumulation, all replicas pass equal parts, which checkpoints can store.
     """
     context = tf.distribute.get_replica_context()
     if _looks_at_gradients(model.optimizer):
-        # By a product: what is not finite on one replica is not finite on any.
+        # A product makes a non-finite gradient non-finite on all replicas.
         gradients = _summed(gradients, tf.equal(context.replica_id_in_sync_group, 0))
     elif accumulation_steps(model.optimizer):
         gradients = _summed(gradients, 1 / context.num_replicas_in_sync)
     model.optimizer.apply_gradients(
         zip(gradients, model.trainable_variables, strict=True)
     )
-    average_moving_statistics(model)
 
 
-def average_moving_statistics(model: keras.Model) -> None:
-    """Sets the moving statistics of all replicas to their mean.
+def average_moving_statistics(model: keras.Model, share: Tensor) -> None:
+    """Sets the moving statistics of all replicas to their weighted mean.
 
-    Each replica updates its own. As an exponential average is linear, the mean in every
-    step equals the mean at the end.
+    Each replica updates its own statistics with its part of the batch. Weighted by the
+    number of samples, their mean is the update with the mean over the whole batch and
+    with the mean of the variances. A replica without samples has no influence. Frozen
+    statistics are left out, because the mean of equal numbers can differ from them by
+    rounding.
+
+    Args:
+        model: The model.
+        share: This replica's share of the samples in the batch.
     """
     context = tf.distribute.get_replica_context()
     statistics = [
         variable
         for norm in batch_norms(model)
-        if norm.trainable and not norm.synchronized
+        if updates_statistics(norm) and not norm.synchronized
         for variable in (norm.moving_mean, norm.moving_variance)
     ]
     if not statistics or context.num_replicas_in_sync == 1:
         return
     means = context.all_reduce(
-        tf.distribute.ReduceOp.MEAN, placed([variable.value for variable in statistics])
+        tf.distribute.ReduceOp.SUM,
+        placed([tf.cast(share, v.dtype) * v.value for v in statistics]),
     )
     for variable, mean in zip(statistics, means, strict=True):
         variable.assign(mean)
@@ -60,7 +68,7 @@ def _looks_at_gradients(optimizer: keras.optimizers.Optimizer) -> bool:
     return any(limit is not None for limit in limits)
 
 
-def _summed(gradients: Sequence[Any], part: Any) -> list[Any]:
+def _summed(gradients: Sequence[Tensor], part: Tensor) -> list[Tensor]:
     context = tf.distribute.get_replica_context()
     sums = context.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
     return [total * tf.cast(part, total.dtype) for total in sums]

@@ -1,9 +1,14 @@
-"""Training with `compile` and `fit`: recipes, checkpoints, metrics, logs."""
+"""Training with `compile` and `fit`: recipes, checkpoints, logs and fine-tuning."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from keras_nonlocal._lazy import lazy_room
 
 if TYPE_CHECKING:
+    from keras_nonlocal.metrics.mean_average_precision import (
+        MeanAveragePrecision as MeanAveragePrecision,
+    )
+    from keras_nonlocal.replicas import ReplicatedModel as ReplicatedModel
     from keras_nonlocal.training.batch_norm import (
         freeze_batch_norm as freeze_batch_norm,
     )
@@ -11,6 +16,18 @@ if TYPE_CHECKING:
         update_batch_norm_statistics as update_batch_norm_statistics,
     )
     from keras_nonlocal.training.clip_datasets import transform_clips as transform_clips
+    from keras_nonlocal.training.detector_schedules import (
+        DETECTOR_SCHEDULES as DETECTOR_SCHEDULES,
+    )
+    from keras_nonlocal.training.detector_schedules import (
+        DetectorSchedule as DetectorSchedule,
+    )
+    from keras_nonlocal.training.detector_schedules import (
+        WarmupStepSchedule as WarmupStepSchedule,
+    )
+    from keras_nonlocal.training.detector_schedules import (
+        detector_schedule as detector_schedule,
+    )
     from keras_nonlocal.training.finetuning import freeze_stages as freeze_stages
     from keras_nonlocal.training.finetuning import (
         replace_classifier as replace_classifier,
@@ -18,10 +35,6 @@ if TYPE_CHECKING:
     from keras_nonlocal.training.finetuning import with_num_frames as with_num_frames
     from keras_nonlocal.training.logs import SampleClips as SampleClips
     from keras_nonlocal.training.logs import Throughput as Throughput
-    from keras_nonlocal.training.metrics import (
-        MeanAveragePrecision as MeanAveragePrecision,
-    )
-    from keras_nonlocal.training.model import ReplicatedModel as ReplicatedModel
     from keras_nonlocal.training.nonfinite import (
         NonFiniteLossError as NonFiniteLossError,
     )
@@ -41,44 +54,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.training.rematerialization import (
         rematerialized as rematerialized,
     )
-    from keras_nonlocal.training.resuming import fit_resumably as fit_resumably
-
-# Public name -> the module it is taken from: names load what they need, when they are
-# used, since some need TensorFlow.
-_MODULE_OF = {
-    "ReplicatedModel": "model",
-    "freeze_batch_norm": "batch_norm",
-    "rematerialized": "rematerialization",
-    "update_batch_norm_statistics": "batch_norm",
-    "fit_resumably": "resuming",
-    "MeanAveragePrecision": "metrics",
-    "freeze_stages": "finetuning",
-    "replace_classifier": "finetuning",
-    "with_num_frames": "finetuning",
-    "precision_policy": "precision",
-    "NonFiniteLossError": "nonfinite",
-    "StopOnNonFiniteLoss": "nonfinite",
-    "SampleClips": "logs",
-    "Throughput": "logs",
-    "transform_clips": "clip_datasets",
-    "gradient_l2": "recipes",
-    "nesterov_sgd": "recipes",
-    "scaled_learning_rate": "recipes",
-    "step_schedule": "recipes",
-    "warmup_cosine_schedule": "recipes",
-}
-
-__all__ = [*_MODULE_OF]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
-        value = getattr(module, name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from keras_nonlocal.training.resumable.fit import fit_resumably as fit_resumably
+    from keras_nonlocal.training.weight_decay import decay_kernels as decay_kernels
+else:
+    __getattr__, __dir__, __all__ = lazy_room(__name__)

@@ -1,26 +1,29 @@
-"""Datasets made of clip datasets, which can still be resumed."""
+"""Transformed clip datasets that can still be resumed."""
 
 from collections.abc import Callable
 from typing import Any
 
-_ATTRIBUTES = ("class_names", "file_paths", "batch_paths", "failures")
+_ATTRIBUTES = (
+    *("class_names", "category_ids", "clip_info", "file_paths", "batch_paths"),
+    *("failures", "wrong_objects"),
+)
 
 
 def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
-    """Applies a function to a clip dataset and keeps what a training needs of it.
+    """Applies a function to a clip dataset and keeps its attributes.
 
-    What `map` and its like return has neither `resume` nor the names of the files. Here
-    the result has them, for `fit_resumably`, `ClipEpochs` and `StopOnNonFiniteLoss`.
+    The result of `map` has neither `resume` nor the file names. The dataset returned
+    here has both, as `fit_resumably`, `ClipEpochs` and `StopOnNonFiniteLoss` require.
 
     Args:
         clips: A dataset of `keras_nonlocal.data`.
         function: Takes a `tf.data.Dataset` and returns one with the same batches: one
-            element for each, in the same order. It is called anew for every resumed
-            epoch. Random numbers that it draws from a state of its own are not
-            restored: draw them in the model instead.
+            element for each, in the same order. It is called again for every resumed
+            epoch. The state of its own random generators is not restored, so draw
+            random numbers in the model instead.
 
     Returns:
-        What `function` returns, with the attributes of `clips`.
+        The result of `function`, with the attributes of `clips`.
 
     Example:
 

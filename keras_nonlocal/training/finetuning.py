@@ -1,21 +1,20 @@
-"""From a trained network to the next training: classes, stages, lengths."""
+"""Fine-tuning of trained networks: new classes, frozen stages, longer clips."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 
-from keras_nonlocal.models.head import Activation, check_head, classifier
+from keras_nonlocal.architectures import STAGES
+from keras_nonlocal.arguments import check_positive_integer
+from keras_nonlocal.layer_names import AVERAGE_POOL, PREDICTIONS, stage_of
+from keras_nonlocal.models.clip_model import clip_info
+from keras_nonlocal.models.head import classifier
+from keras_nonlocal.models.settings import Activation, HeadSettings
 from keras_nonlocal.training.strategies import scope_of
 
-# Stage -> what the names of its layers begin with.
-_LAYER_PREFIXES = {
-    "stem": ("conv1_", "pool1_"),
-    "res2": ("conv2_",),
-    "res3": ("conv3_",),
-    "res4": ("conv4_",),
-    "res5": ("conv5_",),
-}
+FREEZABLE = ("stem", *STAGES)
 
 
 def replace_classifier(
@@ -28,22 +27,23 @@ def replace_classifier(
 ) -> keras.Model:
     """Puts a new classifier on a network of this package.
 
-    All other layers are shared with `model`: training one changes both.
+    All other layers are shared with `model`, so training one model changes both.
 
     Args:
-        model: A network with its top, with any weights.
+        model: A network with its top and any weights.
         classes: Number of the new classes.
         classifier_activation: `"softmax"`; `"sigmoid"` for videos with several
             labels, as in Charades; `None` for logits. Defaults to `"softmax"`.
-        dropout_rate: Share of the features dropped before the classifier in training.
-            Defaults to `0.5`.
-        kernel_regularizer: For the kernel of the new classifier.
+        dropout_rate: Fraction of the features dropped before the classifier in
+            training. Defaults to `0.5`.
+        kernel_regularizer: Regularizer of the new classifier's kernel.
 
     Returns:
-        A model from the same clips to `(batch, classes)`.
+        A model that takes the same clips and returns scores `(batch, classes)`.
 
     Raises:
-        ValueError: If the model has no classifier of a builder of this package.
+        ValueError: If the model does not have a classifier from a builder of this
+            package.
 
     Example:
 
@@ -57,29 +57,32 @@ def replace_classifier(
     (None, 157)
     """
     names = {layer.name for layer in model.layers}
-    if not {"avg_pool", "predictions"} <= names:
+    if not {AVERAGE_POOL, PREDICTIONS} <= names:
         raise ValueError(
             "`model` must be a network of keras_nonlocal with its top. "
             f"Received: model={model.name!r}"
         )
-    check_head(True, None, classes, dropout_rate, None, rank=3)
-    pooling = model.get_layer("avg_pool")
+    pooling = model.get_layer(AVERAGE_POOL)
+    head = HeadSettings(
+        include_top=True,
+        pooling=None,
+        classes=classes,
+        activation=classifier_activation,
+        dropout_rate=dropout_rate,
+        score_window=getattr(pooling, "pool_size", None),
+    )
+    head.check(rank=len(model.input.shape) - 2)
     with scope_of(model):
-        outputs = classifier(
-            pooling.input,
-            classes,
-            classifier_activation,
-            dropout_rate,
-            kernel_regularizer,
-            getattr(pooling, "pool_size", None),
-        )
-        return type(model)(model.input, outputs, name=model.name)
+        outputs = classifier(pooling.input, head, kernel_regularizer)
+        new = type(model)(model.input, outputs, name=model.name)
+    new.clip_info = replace(clip_info(model), class_names=None)
+    return new
 
 
 def freeze_stages(model: keras.Model, stages: Iterable[str]) -> list[str]:
-    """Freezes whole stages: weights and the statistics of batch normalisation.
+    """Freezes the weights and batch statistics of whole stages.
 
-    Compile the model afterwards. `layer.trainable = True` undoes it.
+    Compile the model afterwards. `layer.trainable = True` unfreezes a layer.
 
     Args:
         model: A network of this package.
@@ -89,7 +92,7 @@ def freeze_stages(model: keras.Model, stages: Iterable[str]) -> list[str]:
         The names of the frozen layers that have weights.
 
     Raises:
-        ValueError: If there is no such stage.
+        ValueError: If a stage does not exist.
 
     Example:
 
@@ -99,15 +102,13 @@ def freeze_stages(model: keras.Model, stages: Iterable[str]) -> list[str]:
     ['conv1_conv', 'conv1_bn', 'conv2_block1_1_conv']
     """
     stages = [stages] if isinstance(stages, str) else [*stages]
-    if unknown := [stage for stage in stages if stage not in _LAYER_PREFIXES]:
+    if unknown := [stage for stage in stages if stage not in FREEZABLE]:
         raise ValueError(
-            f"`stages` must be some of {tuple(_LAYER_PREFIXES)}. "
-            f"Received: stages={unknown}"
+            f"`stages` must be some of {FREEZABLE}. Received: stages={unknown}"
         )
-    prefixes = tuple(prefix for stage in stages for prefix in _LAYER_PREFIXES[stage])
     frozen = []
     for layer in model.layers:
-        if layer.name.startswith(prefixes):
+        if stage_of(layer.name) in stages:
             layer.trainable = False
             if layer.weights:
                 frozen.append(layer.name)
@@ -120,12 +121,12 @@ def freeze_stages(model: keras.Model, stages: Iterable[str]) -> list[str]:
 
 
 def with_num_frames(model: keras.Model, num_frames: int) -> keras.Model:
-    """The same network, with the same weights, for clips of another length.
+    """Copies a network with its weights for clips of a different length.
 
-    Nothing in these networks depends on the number of frames but the input. This is
-    the first step of the paper's training on 128 consecutive frames, which starts from
-    a network for 32 frames, has 2 clips on each of 8 GPUs, freezes batch
-    normalisation and takes as many updates as before:
+    Only the input of these networks depends on the number of frames. This function is
+    the first step of the paper's training on 128 consecutive frames. That training
+    starts from a network for 32 frames, has 2 clips on each of 8 GPUs, freezes batch
+    normalization and takes the same number of updates:
 
     ```python
     long = with_num_frames(model, 128)
@@ -142,8 +143,8 @@ def with_num_frames(model: keras.Model, num_frames: int) -> keras.Model:
         A new model that shares no variable with `model`.
 
     Raises:
-        TypeError: If `num_frames` is no integer.
-        ValueError: If the network cannot take so few frames, or is none for clips.
+        TypeError: If `num_frames` is not an integer.
+        ValueError: If the network cannot take so few frames, or does not take clips.
 
     Example:
 
@@ -158,20 +159,14 @@ def with_num_frames(model: keras.Model, num_frames: int) -> keras.Model:
         [Non-local Neural Networks](https://arxiv.org/abs/1711.07971).
     """
     shape = _input_shape(model)
-    if isinstance(num_frames, bool) or not isinstance(num_frames, int):
-        raise TypeError(
-            f"`num_frames` must be an integer. Received: num_frames={num_frames!r}"
-        )
-    if num_frames < 1:
-        raise ValueError(
-            f"`num_frames` must be positive. Received: num_frames={num_frames}"
-        )
+    num_frames = check_positive_integer("num_frames", num_frames)
     frames_axis = 1 if keras.config.image_data_format() == "channels_first" else 0
     shape[frames_axis] = num_frames
     inputs = keras.Input(shape, name="clips", dtype=model.input.dtype)
     with scope_of(model):
         copy = keras.models.clone_model(model, input_tensors=inputs)
         copy.set_weights(model.get_weights())
+    copy.clip_info = replace(clip_info(model), num_frames=num_frames)
     return copy
 
 

@@ -1,4 +1,4 @@
-"""What a training shows of itself: speed, waiting, sample clips."""
+"""Callbacks that log throughput, data waiting time, and sample clips."""
 
 import os
 import time
@@ -11,17 +11,21 @@ from keras_nonlocal.training.clip_datasets import transform_clips
 
 
 class Throughput(keras.callbacks.Callback):
-    """Adds the speed of the training to its logs.
+    """Adds the speed of the training run to its logs.
 
-    - `clips_per_second`: clips trained on per second of the epoch so far;
-    - `data_wait`: share of that time, from 0 to 1, in which the training waited
-      for the next batch, with all prefetching that the dataset does. Near 0, the model
-      is what limits the speed; otherwise, decoding is.
+    - `clips_per_second`, or another unit per second: the number since the beginning of
+      the epoch, divided by its duration.
+    - `data_wait`: fraction of that time, from 0 to 1, spent waiting for the next batch,
+      despite all prefetching of the dataset. Near 0, the model limits the speed.
+      Otherwise, decoding does.
 
-    The progress bar, `History` and all callbacks that come after this one see both. The
-    first step of `fit`, which compiles the model, is not counted. Where a device works
-    while the program asks for the next batch, a wait may cost less time than it takes;
-    with several replicas, a thread asks ahead for them, and its waits are shown.
+    The progress bar, `History` and all later callbacks receive both. The first step of
+    `fit`, which compiles the model, is not counted. If a device computes while the
+    program requests the next batch, a wait may cost less than its duration. With
+    several replicas, a thread fetches batches ahead, and its waits are logged.
+
+    Args:
+        unit: The elements of a batch, for the name of the log. Defaults to `"clips"`.
 
     Example:
 
@@ -31,20 +35,21 @@ class Throughput(keras.callbacks.Callback):
     ... )  # doctest: +SKIP
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "clips") -> None:
         super().__init__()
-        # Of each batch that was handed out: number of clips, seconds of waiting.
+        self._speed = f"{unit}_per_second"
+        # Number of clips and seconds of waiting for each batch.
         self._batches: list[tuple[int, float]] = []
         self._begin: float | None = None
         self._num_uncounted = 0
         self._figures: dict[str, float] = {}
 
     def watch(self, clips: Any) -> Any:
-        """Returns the same dataset, whose consumer's waits are measured.
+        """Returns the same dataset and measures how long its consumer waits.
 
         Args:
-            clips: A `tf.data.Dataset` of batches, on which `model.fit` is called. That
-                of `keras_nonlocal.data` can still be resumed.
+            clips: A `tf.data.Dataset` of batches to pass to `model.fit`. A dataset of
+                `keras_nonlocal.data` can still be resumed.
         """
         return transform_clips(clips, self._timed)
 
@@ -71,7 +76,7 @@ class Throughput(keras.callbacks.Callback):
         if counted and seconds > 0:
             num_clips, waits = np.sum(counted, axis=0)
             self._figures = {
-                "clips_per_second": float(num_clips / seconds),
+                self._speed: float(num_clips / seconds),
                 "data_wait": float(min(waits / seconds, 1.0)),
             }
         if logs is not None:
@@ -102,7 +107,7 @@ class Throughput(keras.callbacks.Callback):
             return batch if len(batch) > 1 else batch[0]
 
         as_is = tf.autograph.experimental.do_not_convert
-        # `zip` asks its parts one after the other: first the clock, then for the batch.
+        # `zip` reads its parts in order: first the clock, then the batch.
         clock = tf.data.Dataset.range(2**62).map(as_is(ask))
         pairs = tf.data.Dataset.zip((clock, clips))
         if isinstance(clips.element_spec, tuple):
@@ -110,24 +115,24 @@ class Throughput(keras.callbacks.Callback):
         else:
             timed = pairs.map(as_is(receive))
         options = tf.data.Options()
-        # A prefetching that `tf.data` adds here would wait in the training's place.
+        # If `tf.data` injected a prefetch here, it would wait instead of the consumer.
         options.experimental_optimization.inject_prefetch = False
         return timed.with_options(options)
 
 
 class SampleClips(keras.callbacks.Callback):
-    """Writes clips that the model is trained on for TensorBoard.
+    """Writes training clips for TensorBoard.
 
-    Before each epoch, the first clips of its first batch: an image per clip, with the
-    frames side by side, as the augmentation left them. It needs the package
+    Before each epoch, the callback writes the first clips of the first batch after
+    augmentation, one image per clip, with the frames side by side. It needs the package
     `tensorboard`.
 
     Args:
-        log_dir: Folder of the events, that of `keras.callbacks.TensorBoard` or one
-            beside it.
+        log_dir: Folder of the event files, for example that of
+            `keras.callbacks.TensorBoard`.
         clips: The dataset of `keras_nonlocal.data` that the model is trained on, with
             pixels from 0 to 255.
-        num_clips: Clips per epoch. Defaults to `4`.
+        num_clips: Number of clips per epoch. Defaults to `4`.
 
     Example:
 
@@ -170,7 +175,7 @@ class SampleClips(keras.callbacks.Callback):
 
 
 def clip_strips(clips: Any) -> np.ndarray:
-    """Lays the frames of clips side by side.
+    """Places the frames of clips side by side.
 
     Args:
         clips: Pixels from 0 to 255, `(batch, num_frames, height, width, 3)`.

@@ -1,4 +1,4 @@
-"""What went wrong when the loss is NaN."""
+"""The cause of a loss that is not finite."""
 
 import math
 from typing import Any
@@ -6,19 +6,21 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_nonlocal.training.late_variables import build_optimizer
+from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.training.positions import PositionedCallback
+from keras_nonlocal.training.resumable.late_variables import build_optimizer
 
 
 class NonFiniteLossError(ArithmeticError):
-    """Ends a training whose loss is infinite or NaN.
+    """Raised when the loss becomes infinite or NaN.
 
     Attributes:
-        epoch: The epoch, counted from 0.
-        batch: The batch of the epoch, counted from 0.
-        file_paths: The files of the batch; empty if the dataset does not know them.
+        epoch: The epoch, starting at 0.
+        batch: The batch of the epoch, starting at 0.
+        file_paths: The files of the batch, or an empty list if the dataset does not
+            know them.
         culprit: The first layer whose output was not finite, or the variable that was
-            not finite before the step; `None` if there was neither.
+            not finite before the step, or `None`.
     """
 
     def __init__(
@@ -42,19 +44,20 @@ class NonFiniteLossError(ArithmeticError):
 
 
 class StopOnNonFiniteLoss(PositionedCallback):
-    """Stops a training at the first loss that is not finite, and says why.
+    """Stops training when the loss becomes infinite or NaN, and reports the cause.
 
-    `keras.callbacks.TerminateOnNaN` only stops. This one repeats the forward pass of
-    the batch with the weights from before the step and names the first layer whose
-    output is not finite, and the files of the batch. For that it copies all variables,
-    those of the optimizer included, in each step, which takes their memory once more.
-    Model and optimizer keep the values from before the step.
+    `keras.callbacks.TerminateOnNaN` only stops. This callback repeats the forward pass
+    of the batch with the weights from before the step, and names the first layer whose
+    output is not finite and the files of the batch. To do so, it copies all variables
+    of the model and the optimizer in each step, which doubles their memory. The model
+    and the optimizer keep the values from before the step. In a detector, the callback
+    checks the layers up to the feature pyramid, and the loss.
 
     Args:
         clips: The dataset of `keras_nonlocal.data` that the model is trained on.
 
     Raises:
-        TypeError: If the dataset cannot give a batch again.
+        TypeError: If the dataset cannot repeat a batch.
 
     Example:
 
@@ -102,15 +105,16 @@ class StopOnNonFiniteLoss(PositionedCallback):
         raise NonFiniteLossError(loss, self._epoch, guilty, paths, culprit, finding)
 
     def _diagnose(self, batches: range) -> tuple[int, str | None, str]:
-        """The guilty batch, the culprit and a description of what was found."""
+        """Returns the number of the batch, the culprit and a sentence about it."""
         for variable in self.model.variables:
             if not _is_finite(variable.value):
                 finding = (
-                    f"`{variable.path}` was not finite before the step, so that the "
-                    "gradient of an earlier one was not"
+                    f"`{variable.path}` was not finite before the step, because of the "
+                    "gradient of an earlier step"
                 )
                 return batches[0], variable.path, finding
-        data = self._clips.resume(self._epoch, batches[0]).take(len(batches))
+        data = self._clips.resume(self._epoch, batches[0])
+        guilty = batches[0]
         for batch, elements in zip(batches, data, strict=False):
             layer = self._first_layer(elements[0])
             if layer is not None:
@@ -120,12 +124,25 @@ class StopOnNonFiniteLoss(PositionedCallback):
                     "that is not finite"
                 )
                 return batch, layer.name, finding
-        return batches[0], None, "the outputs of all layers are finite, the loss is not"
+            if len(batches) > 1 and not self._loss_is_finite(elements):
+                guilty = batch
+                break
+        return guilty, None, "the outputs of all layers are finite, the loss is not"
 
-    def _first_layer(self, clips: Any) -> keras.layers.Layer | None:
-        layers = [layer for layer in self.model.layers if _has_one_output(layer)]
+    def _loss_is_finite(self, elements: Any) -> bool:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(elements)
+        y_pred = self.model(x, training=True)
+        loss = self.model.compute_loss(x, y, y_pred, weights, training=True)
+        self._restore()
+        return bool(ops.isfinite(loss))
+
+    def _first_layer(self, x: Any) -> keras.layers.Layer | None:
+        network = self.model
+        if hasattr(network, "functional_part"):
+            network, x = network.functional_part(x)
+        layers = [layer for layer in network.layers if _has_one_output(layer)]
         outputs = [keras.tree.flatten(layer.output) for layer in layers]
-        values = keras.Model(self.model.inputs, outputs)(clips, training=True)
+        values = keras.Model(network.inputs, outputs)(x, training=True)
         self._restore()
         for layer, tensors in zip(layers, values, strict=True):
             if not all(_is_finite(tensor) for tensor in tensors):
@@ -137,7 +154,7 @@ class StopOnNonFiniteLoss(PositionedCallback):
             variable.assign(copy)
 
 
-def _is_finite(tensor: Any) -> bool:
+def _is_finite(tensor: Tensor) -> bool:
     if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
         return True
     return bool(ops.all(ops.isfinite(tensor)))

@@ -1,4 +1,4 @@
-"""Where in an epoch a callback is."""
+"""Positions of callbacks in an epoch."""
 
 import keras
 
@@ -7,8 +7,8 @@ class PositionedCallback(keras.callbacks.Callback):
     """A callback that counts the batches of an epoch.
 
     Attributes:
-        first_batch: The batch of the epoch that `fit` begins with. `fit` counts from 0
-            wherever it begins; `fit_resumably` sets this when it resumes an epoch.
+        first_batch: The batch of the epoch at which `fit` begins. `fit` always counts
+            from 0, so `fit_resumably` sets this attribute when it resumes an epoch.
     """
 
     first_batch: int = 0

@@ -1,4 +1,4 @@
-"""Training in half the precision."""
+"""Training in half precision."""
 
 from typing import Literal
 
@@ -14,14 +14,13 @@ _POLICIES = {
 
 
 def precision_policy(precision: Precision) -> keras.DTypePolicy:
-    """The Keras policy of a training in that precision.
+    """Returns the Keras dtype policy for training in the given precision.
 
-    Set it before the network is built. Variables, the optimizer, the classifier and
-    the loss stay in float32, and a non-local block adds up in float32. `"bfloat16"`
-    has the range of float32 and needs nothing else. `"float16"` loses gradients
-    below 6e-8: `compile` then scales the loss dynamically
-    (`keras.optimizers.LossScaleOptimizer`), and steps whose gradients overflow are
-    left out.
+    Set it before you build the network. Variables, the optimizer, the classifier and
+    the loss stay in float32, and a non-local block sums in float32. `"bfloat16"` has
+    the range of float32 and needs no loss scaling. `"float16"` loses gradients below
+    6e-8, so `compile` scales the loss dynamically
+    (`keras.optimizers.LossScaleOptimizer`) and skips steps whose gradients overflow.
 
     Args:
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
@@ -30,7 +29,7 @@ def precision_policy(precision: Precision) -> keras.DTypePolicy:
         A `keras.DTypePolicy`.
 
     Raises:
-        ValueError: If there is no such precision.
+        ValueError: If `precision` has another value.
 
     Example:
 

@@ -1,8 +1,10 @@
-"""Rates, optimizers and regularisers of the published trainings, as Keras's objects."""
+"""Learning rates, optimizers and regularizers of published recipes."""
 
 from collections.abc import Sequence
 
 import keras
+
+from keras_nonlocal.arguments import check_positive_integer, check_positive_number
 
 PAPER_BATCH_SIZE = 64
 
@@ -15,11 +17,12 @@ def scaled_learning_rate(
     """Scales a learning rate linearly with the number of clips per update.
 
     Args:
-        batch_size: Clips per update of the weights: of all replicas and, with
-            gradient accumulation, of all batches that are added up.
-        base_learning_rate: Rate for `base_batch_size` clips. Defaults to `0.01`.
-        base_batch_size: Clips per update that the rate was chosen for. Defaults to
-            `64`, 8 GPUs with 8 clips each.
+        batch_size: Number of clips per update of the weights, over all replicas and,
+            with gradient accumulation, over all accumulated batches.
+        base_learning_rate: Learning rate for `base_batch_size` clips. Defaults to
+            `0.01`.
+        base_batch_size: Number of clips per update for `base_learning_rate`. Defaults
+            to `64`, which is 8 GPUs with 8 clips each.
 
     Returns:
         `base_learning_rate * batch_size / base_batch_size`.
@@ -37,9 +40,9 @@ def scaled_learning_rate(
           clips, and 0.0025 for the 16 clips of 128 frames.
         - [Accurate, Large Minibatch SGD](https://arxiv.org/abs/1706.02677), section 2.
     """
-    _check_positive("batch_size", batch_size)
-    _check_positive("base_learning_rate", base_learning_rate)
-    _check_positive("base_batch_size", base_batch_size)
+    check_positive_integer("batch_size", batch_size)
+    check_positive_number("base_learning_rate", base_learning_rate)
+    check_positive_integer("base_batch_size", base_batch_size)
     return base_learning_rate * batch_size / base_batch_size
 
 
@@ -51,17 +54,17 @@ def step_schedule(
     factor: float = 0.1,
     gradient_accumulation_steps: int | None = None,
 ) -> keras.optimizers.schedules.PiecewiseConstantDecay:
-    """The schedule of the paper: the rate is divided by 10 twice.
+    """The schedule of the paper, which divides the rate by 10 twice.
 
     Args:
-        learning_rate: The first rate; see `scaled_learning_rate`.
-        boundaries: Numbers of updates after which the next rate begins; with
-            `steps_per_epoch`, numbers of epochs, such as `(44, 88)`. Defaults to
-            `(150_000, 300_000)`, out of 400 000.
-        steps_per_epoch: Steps of `fit` in an epoch, if `boundaries` are epochs.
-        factor: What each rate is multiplied by to get the next. Defaults to `0.1`.
-        gradient_accumulation_steps: That of the optimizer, which advances schedules
-            once per step of `fit`, not per update.
+        learning_rate: Initial rate; see `scaled_learning_rate`.
+        boundaries: Numbers of updates after which the rate changes. With
+            `steps_per_epoch`, they are numbers of epochs, such as `(44, 88)`. Defaults
+            to `(150_000, 300_000)`, out of 400 000.
+        steps_per_epoch: Number of `fit` steps in an epoch, if `boundaries` are epochs.
+        factor: Factor from each rate to the next. Defaults to `0.1`.
+        gradient_accumulation_steps: The optimizer's value. Optimizers advance schedules
+            once per step of `fit`, not once per update.
 
     Returns:
         A `keras.optimizers.schedules.PiecewiseConstantDecay`.
@@ -80,14 +83,16 @@ def step_schedule(
         - `SOLVER.STEPS` of `configs/Kinetics/C2D_NLN_8x8_R50_IN1K.yaml` in
           https://github.com/facebookresearch/SlowFast: epochs 44 and 88 of 118.
     """
-    _check_positive("learning_rate", learning_rate)
-    _check_positive("factor", factor)
+    check_positive_number("learning_rate", learning_rate)
+    check_positive_number("factor", factor)
     steps_per_boundary = 1
     if steps_per_epoch is not None:
-        _check_positive("steps_per_epoch", steps_per_epoch)
+        check_positive_integer("steps_per_epoch", steps_per_epoch)
         steps_per_boundary = steps_per_epoch
     elif gradient_accumulation_steps is not None:
-        _check_positive("gradient_accumulation_steps", gradient_accumulation_steps)
+        check_positive_integer(
+            "gradient_accumulation_steps", gradient_accumulation_steps
+        )
         steps_per_boundary = gradient_accumulation_steps
     steps = [round(boundary * steps_per_boundary) for boundary in boundaries]
     if any(b <= a for a, b in zip([0, *steps], steps, strict=False)):
@@ -96,7 +101,7 @@ def step_schedule(
             f"Received: boundaries={tuple(boundaries)}"
         )
     return keras.optimizers.schedules.PiecewiseConstantDecay(
-        # Keras keeps the earlier rate up to and including the boundary.
+        # Keras uses the earlier rate up to and including the boundary.
         [step - 1 for step in steps],
         [learning_rate * factor**i for i in range(len(steps) + 1)],
     )
@@ -111,27 +116,27 @@ def warmup_cosine_schedule(
     warmup_start: float = 0.1,
     final: float = 0.0,
 ) -> keras.optimizers.schedules.CosineDecay:
-    """A linear warm-up, then half a cosine down to the end of the training.
+    """A linear warm-up, followed by half a cosine until the end of the training run.
 
-    The defaults are the lengths of PySlowFast's trainings from random weights. There,
-    the cosine counts from the first epoch, so that the warm-up ends a little below
-    `learning_rate` (93 % of it); here it counts from the end of the warm-up, as its
-    option `COSINE_AFTER_WARMUP` has it.
+    The default lengths are those of PySlowFast's training runs from random weights. Its
+    cosine starts at the first epoch, so its warm-up ends at 93 % of `learning_rate`.
+    Here, the cosine starts at the end of the warm-up, as with its option
+    `COSINE_AFTER_WARMUP`.
 
     Args:
-        learning_rate: The highest rate; see `scaled_learning_rate`. PySlowFast: 0.1
-            for 64 clips per update.
-        steps_per_epoch: Steps of `fit` in an epoch.
-        epochs: Length of the training, including the warm-up. Defaults to `196`.
+        learning_rate: Maximum rate; see `scaled_learning_rate`. PySlowFast uses 0.1 for
+            64 clips per update.
+        steps_per_epoch: Number of `fit` steps in an epoch.
+        epochs: Length of the training run, including the warm-up. Defaults to `196`.
         warmup_epochs: Length of the warm-up. Defaults to `34`.
-        warmup_start: The first rate, as a share of `learning_rate`. Defaults to `0.1`.
-        final: The last rate, as a share of `learning_rate`. Defaults to `0.0`.
+        warmup_start: Initial rate, as a fraction of `learning_rate`. Defaults to `0.1`.
+        final: Final rate, as a fraction of `learning_rate`. Defaults to `0.0`.
 
     Returns:
         A `keras.optimizers.schedules.CosineDecay`.
 
     Raises:
-        ValueError: If the lengths do not fit or a number is not positive.
+        ValueError: If the lengths do not fit together or a number is not positive.
 
     Example:
 
@@ -145,8 +150,8 @@ def warmup_cosine_schedule(
         `configs/Kinetics/I3D_NLN_8x8_R50.yaml` in
         https://github.com/facebookresearch/SlowFast.
     """
-    _check_positive("learning_rate", learning_rate)
-    _check_positive("steps_per_epoch", steps_per_epoch)
+    check_positive_number("learning_rate", learning_rate)
+    check_positive_integer("steps_per_epoch", steps_per_epoch)
     if not 0 <= warmup_epochs < epochs:
         raise ValueError(
             "`warmup_epochs` must be at least 0 and less than `epochs`. "
@@ -173,17 +178,17 @@ def nesterov_sgd(
     momentum: float = 0.9,
     gradient_accumulation_steps: int | None = None,
 ) -> keras.optimizers.SGD:
-    """The optimizer of the paper: SGD with Nesterov momentum.
+    """The optimizer of the paper, SGD with Nesterov momentum.
 
-    The update is that of the released code, except that Keras does not rescale the
-    momentum when the rate changes (`SCALE_MOMENTUM` there): the momentum of the
-    earlier rate fades within some ten steps.
+    The update is that of the released code with one exception. Keras does not rescale
+    the momentum when the rate changes (`SCALE_MOMENTUM`), so the momentum from the
+    earlier rate fades within about ten steps.
 
     Args:
         learning_rate: A rate or a schedule.
         momentum: Defaults to `0.9`.
-        gradient_accumulation_steps: Batches whose mean gradient makes one update.
-            Defaults to an update per batch.
+        gradient_accumulation_steps: Number of batches whose gradients are averaged for
+            one update. Defaults to one update per batch.
 
     Returns:
         A `keras.optimizers.SGD`.
@@ -203,13 +208,14 @@ def nesterov_sgd(
 
 
 def gradient_l2(weight_decay: float = 1e-4) -> keras.regularizers.L2:
-    """The regulariser that adds `weight_decay * kernel` to the gradient of a kernel.
+    """Returns a regularizer that adds `weight_decay * kernel` to a kernel's gradient.
 
-    The paper's weight decay is such a term. Keras's L2 adds its factor times the sum of
-    squares to the loss, whose gradient has a further 2, hence half of it here. As
-    `kernel_regularizer` of a builder it acts on the kernels of all convolutions and of
-    the classifier, not on biases and not on batch normalisation. It is not what
-    `weight_decay=` of a Keras optimizer does: that one passes by the momentum.
+    This is the weight decay of the paper. Keras's L2 adds its factor times the sum of
+    squares to the loss, whose gradient has an additional factor of 2, so half of
+    `weight_decay` is used. As the `kernel_regularizer` of a builder, it applies to the
+    kernels of all convolutions and of the classifier, but not to biases or batch
+    normalization. It differs from the `weight_decay` of Keras optimizers, which
+    bypasses the momentum.
 
     Args:
         weight_decay: Defaults to `1e-4`.
@@ -227,9 +233,8 @@ def gradient_l2(weight_decay: float = 1e-4) -> keras.regularizers.L2:
     ...     input_shape=(4, 32, 32, 3), width=4)
 
     References:
-        `SOLVER.WEIGHT_DECAY` in
-        https://github.com/facebookresearch/video-nonlocal-net. That code exempts batch
-        normalisation and lets the decay act on biases, too.
+        `SOLVER.WEIGHT_DECAY` in https://github.com/facebookresearch/video-nonlocal-net.
+        That code excludes batch normalization but also decays biases.
     """
     if weight_decay < 0:
         raise ValueError(
@@ -237,8 +242,3 @@ def gradient_l2(weight_decay: float = 1e-4) -> keras.regularizers.L2:
             f"Received: weight_decay={weight_decay!r}"
         )
     return keras.regularizers.L2(weight_decay / 2)
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")

@@ -1,45 +1,43 @@
-"""Activations computed a second time for the gradients, to save their memory."""
+"""Rematerialization: recomputes activations for the gradients to save memory."""
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
-from keras_nonlocal.layers import FrozenBatchNormalization, NonLocalBlock
+from keras_nonlocal.layer_names import read_block_layer
 from keras_nonlocal.layers.rematerialized_segment import RematerializedSegment
-from keras_nonlocal.replicas import ReplicatedModel
-from keras_nonlocal.replicas.sublayers import all_layers
+from keras_nonlocal.models.clip_model import clip_info
+from keras_nonlocal.replicas.model import ReplicatedModel
+from keras_nonlocal.replicas.sublayers import all_layers, updates_statistics
+from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.training.strategies import scope_of
-
-_BLOCK_END = re.compile(r"conv\d+_block\d+_(out|nl)")
 
 
 def rematerialized(
     model: keras.Model, boundaries: Sequence[str] | None = None
 ) -> ReplicatedModel:
-    """The same network, training in less memory and more time.
+    """Returns the same network, which trains with less memory in more time.
 
-    Of the activations before the last boundary, only those at the boundaries are kept
-    for the gradients; the others are computed once more, segment by segment: about a
-    third more arithmetic. The layers and weights are those of `model`: train what this
-    function returns, and score with or save `model`.
+    Before the last boundary, only the activations at the boundaries are kept for the
+    gradients. The others are recomputed segment by segment, which adds about a third of
+    the arithmetic. The layers and weights are shared with `model`: train the returned
+    model, and use `model` for inference and saving.
 
-    What happens in a segment happens twice, so nothing in it may change a state or
-    draw random numbers: build the network with `normalization="frozen_batch"`, or
-    freeze its norms with `freeze_batch_norm`, as for long clips.
+    A segment runs twice, so its layers must not change their state or draw random
+    numbers. Build the network with `normalization="frozen_batch"`, or freeze its
+    normalizations with `freeze_batch_norm`.
 
     Args:
-        model: A functional model of one input and one output.
-        boundaries: Names of layers, in order, whose output alone what follows depends
-            on. Defaults to the last layer of each residual block of the networks of
-            this package.
+        model: A functional model with one input and one output.
+        boundaries: Names of layers, in order. All later layers must depend on the
+            boundary's output alone. Defaults to the last layer of each residual block
+            of the networks of this package.
 
     Returns:
-        A model of the same inputs and outputs on the same weights, not compiled.
+        A model with the same inputs, outputs and weights, which is not compiled.
 
     Raises:
-        ValueError: If `boundaries` do not divide the model, or a layer in a segment
+        ValueError: If `boundaries` do not split the model, or a layer in a segment
             updates statistics or draws random numbers.
 
     Example:
@@ -57,8 +55,8 @@ def rematerialized(
     names = _block_ends(model) if boundaries is None else list(boundaries)
     if not names:
         raise ValueError(
-            "`boundaries` must name at least one layer of a model that is not a "
-            f"network of this package. Received: boundaries={boundaries!r}"
+            "`boundaries` must name at least one layer if the model is not a network "
+            f"of this package. Received: boundaries={boundaries!r}"
         )
     inputs = keras.Input(batch_shape=model.input.shape, dtype=model.input.dtype)
     x, start = inputs, model.input
@@ -70,44 +68,39 @@ def rematerialized(
         start = end
     outputs = _part(start, model.output, names[-1])(x)
     with scope_of(model):
-        return ReplicatedModel(inputs, outputs, name=f"{model.name}_rematerialized")
+        new = ReplicatedModel(inputs, outputs, name=f"{model.name}_rematerialized")
+    new.clip_info = clip_info(model)
+    return new
 
 
 def _block_ends(model: keras.Model) -> list[str]:
-    """The last layer of each residual block, its non-local block included."""
-    ends: dict[str, str] = {}
+    """Returns the last layer of each residual block, including its non-local block."""
+    ends: dict[tuple[int, int], str] = {}
     for layer in model.layers:
-        if _BLOCK_END.fullmatch(layer.name):
-            ends[layer.name.rpartition("_")[0]] = layer.name
+        part = read_block_layer(layer.name)
+        if part is not None and part.ends_block:
+            ends[part.stage, part.block] = layer.name
     return list(ends.values())
 
 
-def _part(start: Any, end: Any, boundary: str) -> keras.Model:
+def _part(start: Tensor, end: Tensor, boundary: str) -> keras.Model:
     try:
         return keras.Model(start, end)
     except ValueError as error:
         raise ValueError(
-            "`boundaries` must be layers whose output alone what follows depends on, "
-            f"in order. Received: {boundary!r}"
+            "`boundaries` must be layers, in order, such that all that follows depends "
+            f"on their outputs alone. Received: {boundary!r}"
         ) from error
 
 
 def _check_stateless(segment: keras.Model) -> None:
-    frozen_norms = {
-        id(layer.norm)
-        for layer in all_layers(segment)
-        if isinstance(layer, NonLocalBlock) and layer.normalization == "frozen_batch"
-    }
     for layer in all_layers(segment):
-        updates = (
-            isinstance(layer, keras.layers.BatchNormalization)
-            and not isinstance(layer, FrozenBatchNormalization)
-            and layer.trainable
-            and id(layer) not in frozen_norms
-        )
+        updates = isinstance(
+            layer, keras.layers.BatchNormalization
+        ) and updates_statistics(layer)
         if updates or hasattr(layer, "seed_generator"):
             raise ValueError(
-                "A segment must not update statistics or draw random numbers, since it "
-                "runs twice: use `freeze_batch_norm`, or another boundary. "
+                "A segment must not update statistics or draw random numbers, because "
+                "it runs twice. Use `freeze_batch_norm` or another boundary. "
                 f"Received: layer={layer.name!r}"
             )

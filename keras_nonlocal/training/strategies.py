@@ -1,4 +1,4 @@
-"""Strategies by name."""
+"""`tf.distribute` strategies by name."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -9,15 +9,16 @@ StrategyName = Literal["none", "mirrored", "multi-worker"]
 
 
 def strategy_by_name(name: StrategyName) -> Any:
-    """Returns a `tf.distribute` strategy; for `"none"`, the one of a single device.
+    """Returns a `tf.distribute` strategy.
 
     Args:
-        name: `"none"`; `"mirrored"`, all GPUs of this machine; or `"multi-worker"`,
-            all workers that the environment variable `TF_CONFIG` names, to be called
-            before anything else of TensorFlow.
+        name: `"none"` for a single device, `"mirrored"` for all GPUs of this machine,
+            or `"multi-worker"` for all workers in the environment variable `TF_CONFIG`.
+            Create the last one before TensorFlow is used.
 
     Raises:
-        ValueError: If there is no such strategy, or the backend has none.
+        ValueError: If `name` has another value, or the backend is not TensorFlow and
+            has no strategies.
     """
     if name not in ("none", "mirrored", "multi-worker"):
         raise ValueError(
@@ -39,16 +40,16 @@ def strategy_by_name(name: StrategyName) -> Any:
 
 
 def scope_of(model: keras.Model) -> AbstractContextManager[Any]:
-    """The scope of the model's strategy, for variables on all its replicas."""
+    """Returns the scope of the model's strategy, if it has one."""
     strategy = getattr(model, "distribute_strategy", None)
     return nullcontext() if strategy is None else strategy.scope()
 
 
 def is_chief(strategy: Any) -> bool:
-    """Whether this process is the one of several workers that writes files.
+    """Whether this process writes the files of all workers.
 
     Args:
-        strategy: A `tf.distribute` strategy; `None`: there is one process.
+        strategy: A `tf.distribute` strategy, or `None` for a single process.
     """
     resolver = getattr(strategy, "cluster_resolver", None)
     if resolver is None or not resolver.task_type:

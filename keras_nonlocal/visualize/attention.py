@@ -1,16 +1,16 @@
-"""The positions that one position of a clip attends to most."""
+"""Finds the positions that one position of a clip attends to most."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_nonlocal.data.arguments import check_positive_integer, is_integer
+from keras_nonlocal.arguments import check_positive_integer, is_integer
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.position_groups import PositionGroups
+from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.visualize.layer_choice import find_block
 
 
@@ -19,11 +19,11 @@ class Place:
     """A position of a block in the clip.
 
     Args:
-        first_frame: First frame of the clip that it stands for, from 0.
-        last_frame: Last frame that it stands for; networks that pool over time have
-            fewer frames than their clips.
-        y: Its centre from the top, as a share of the height.
-        x: Its centre from the left, as a share of the width.
+        first_frame: First frame of the clip that the position covers, from 0.
+        last_frame: Last frame that it covers. Networks that pool over time have fewer
+            frames than their clips.
+        y: Distance of its center from the top, as a fraction of the height.
+        x: Distance of its center from the left, as a fraction of the width.
     """
 
     first_frame: int
@@ -33,17 +33,17 @@ class Place:
 
     @property
     def frame(self) -> int:
-        """The frame in the middle."""
+        """The middle frame."""
         return (self.first_frame + self.last_frame) // 2
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A position that is attended to.
+    """A position that the query attends to.
 
     Args:
-        place: Where it is.
-        weight: `f(x_i, x_j) / C(x)`, with i the query and j this position.
+        place: The position.
+        weight: `f(x_i, x_j) / C(x)`, where i is the query and j is this position.
     """
 
     place: Place
@@ -52,14 +52,14 @@ class Connection:
 
 @dataclass(frozen=True)
 class Attention:
-    """What one position attends to.
+    """The positions that one position of a clip attends to most.
 
     Args:
         layer_name: The non-local block.
         query: The position i.
-        connections: The strongest ones, the strongest first.
+        connections: The strongest connections, in descending order.
         frame_weights: For each frame of the clip, the sum of the weights of all
-            positions that stand for it, `(num_frames,)`.
+            positions that cover it, `(num_frames,)`.
     """
 
     layer_name: str
@@ -70,7 +70,7 @@ class Attention:
 
 def attend(
     model: keras.Model,
-    clip: Any,
+    clip: Tensor,
     layer_name: str | None = None,
     *,
     query: Sequence[int] | None = None,
@@ -80,16 +80,21 @@ def attend(
 
     Args:
         model: A functional model with a `keras_nonlocal.layers.NonLocalBlock`.
-        clip: What the model takes, a batch of one:
+        clip: Input of the model, a batch of one:
             `(1, num_frames, height, width, channels)`.
         layer_name: Name of the block. Defaults to the last one.
-        query: Frame, row and column of a pixel of the clip, from 0; the position of the
-            block that lies there asks. Defaults to the centre of the middle frame.
-        num_connections: How many positions are returned. Defaults to `20`; fewer if
-            fewer have a positive weight.
+        query: Frame, row and column of a pixel of the clip, from 0. The block's
+            position that contains this pixel is the query. Defaults to the center of
+            the middle frame.
+        num_connections: Maximum number of positions to return. Only positions with a
+            positive weight are returned. Defaults to `20`.
+
+    Returns:
+        The query, the strongest connections and the weight of each frame.
 
     Raises:
-        ValueError: If the model has no such block, or the clip no such pixel.
+        TypeError: If `num_connections` is not an integer.
+        ValueError: If the model has no such block, or the clip has no such pixel.
 
     Example:
 
@@ -125,13 +130,13 @@ def attend(
     for index in np.ndindex(scores.shape):
         place = keys.place(index)
         frame_weights[place.first_frame : place.last_frame + 1] += scores[index]
-    centre = [(i + 0.5) / size for i, size in zip(position, sizes, strict=True)]
-    asking = Place(pixel[0], pixel[0], centre[1], centre[2])
-    return Attention(block.name, asking, connections, frame_weights)
+    center = [(i + 0.5) / size for i, size in zip(position, sizes, strict=True)]
+    source = Place(pixel[0], pixel[0], center[1], center[2])
+    return Attention(block.name, source, connections, frame_weights)
 
 
 class _KeyPlaces:
-    """Where the positions j of a block lie in the clip.
+    """The places of a block's positions j in the clip.
 
     Args:
         block: The block.
@@ -158,7 +163,7 @@ class _KeyPlaces:
         self._num_frames = num_frames
 
     def place(self, index: Sequence[int]) -> Place:
-        """The place of the key with this index into the weights of a query."""
+        """Returns the place of the key at this index of a query's weights."""
         begin, extent = [float(at) for at in self._position], [1.0] * 3
         for axis, at, pool in zip(self._axes, index, self._pools, strict=True):
             begin[axis] = at * pool + (self._first_frame if axis == 0 else 0)

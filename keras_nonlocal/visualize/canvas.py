@@ -1,13 +1,13 @@
-"""Smooth lines, arrows, dots and bars on an RGB picture."""
+"""Draws antialiased lines, arrows, dots and bars on an RGB picture."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 Point = tuple[float, float]
 
-# Dark violet to light yellow, of steadily growing lightness.
+# Dark violet to light yellow, with steadily increasing lightness.
 _HEAT_COLOURS = np.array(
     [
         (20, 11, 52),
@@ -22,8 +22,8 @@ _HEAT_COLOURS = np.array(
 )
 
 
-def heat_colours(values: np.ndarray) -> np.ndarray:
-    """Colours for values from 0 to 1: `(…)` → `(…, 3)` from 0 to 255."""
+def heat_colors(values: np.ndarray) -> np.ndarray:
+    """Maps values from 0 to 1, `(…)`, to colors from 0 to 255, `(…, 3)`."""
     at = np.clip(values, 0, 1) * (len(_HEAT_COLOURS) - 1)
     stops = np.arange(len(_HEAT_COLOURS))
     return np.stack(
@@ -32,17 +32,17 @@ def heat_colours(values: np.ndarray) -> np.ndarray:
 
 
 class Canvas:
-    """A picture to draw on. Points are `(y, x)` in pixels from the upper left corner.
+    """A picture to draw on. Points are `(y, x)`, in pixels from the upper left corner.
 
     Args:
         height: In pixels.
         width: In pixels.
-        colour: Of the background.
+        color: Background color.
     """
 
-    def __init__(self, height: int, width: int, colour: Colour) -> None:
+    def __init__(self, height: int, width: int, color: Color) -> None:
         self._pixels = np.empty((height, width, 3), np.float32)
-        self._pixels[:] = colour
+        self._pixels[:] = color
 
     @property
     def picture(self) -> np.ndarray:
@@ -50,37 +50,37 @@ class Canvas:
         return np.clip(np.round(self._pixels), 0, 255).astype(np.uint8)
 
     def paste(self, picture: np.ndarray, corner: tuple[int, int]) -> None:
-        """Puts a picture `(height, width, 3)` with its upper left corner there."""
+        """Pastes a picture `(height, width, 3)`, its upper left corner at a point."""
         top, left = corner
         height, width = picture.shape[:2]
         self._pixels[top : top + height, left : left + width] = picture
 
-    def line(self, start: Point, end: Point, width: float, colour: Colour) -> None:
+    def line(self, start: Point, end: Point, width: float, color: Color) -> None:
         """Draws a line with round ends."""
         reach = width / 2 + 1
 
         def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
             return width / 2 - _distance_to_segment(y, x, start, end)
 
-        self._draw(coverage, (start, end), reach, colour)
+        self._draw(coverage, (start, end), reach, color)
 
-    def disc(self, centre: Point, radius: float, colour: Colour) -> None:
+    def disc(self, center: Point, radius: float, color: Color) -> None:
         """Draws a filled circle."""
 
         def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-            return radius - np.hypot(y - centre[0], x - centre[1])
+            return radius - np.hypot(y - center[0], x - center[1])
 
-        self._draw(coverage, (centre,), radius + 1, colour)
+        self._draw(coverage, (center,), radius + 1, color)
 
-    def ring(self, centre: Point, radius: float, width: float, colour: Colour) -> None:
+    def ring(self, center: Point, radius: float, width: float, color: Color) -> None:
         """Draws a circle."""
 
         def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-            return width / 2 - abs(np.hypot(y - centre[0], x - centre[1]) - radius)
+            return width / 2 - abs(np.hypot(y - center[0], x - center[1]) - radius)
 
-        self._draw(coverage, (centre,), radius + width, colour)
+        self._draw(coverage, (center,), radius + width, color)
 
-    def bar(self, corner: Point, opposite: Point, colour: Colour) -> None:
+    def bar(self, corner: Point, opposite: Point, color: Color) -> None:
         """Fills a rectangle."""
         (top, left), (bottom, right) = corner, opposite
 
@@ -88,33 +88,33 @@ class Canvas:
             vertical = np.minimum(y - top, bottom - y)
             return np.minimum(vertical, np.minimum(x - left, right - x))
 
-        self._draw(coverage, (corner, opposite), 1, colour)
+        self._draw(coverage, (corner, opposite), 1, color)
 
     def arrow(
         self,
         start: Point,
         end: Point,
         width: float,
-        colour: Colour,
+        color: Color,
         border: float,
-        border_colour: Colour,
+        border_color: Color,
     ) -> None:
-        """Draws a line with a head whose tip is at the end, or a dot if it is short.
+        """Draws a line with an arrowhead at its end, or a dot if it is short.
 
         Args:
-            start: Of the line.
-            end: The tip.
-            width: Of the line.
-            colour: Of line and head.
+            start: Start of the line.
+            end: Tip of the arrow.
+            width: Width of the line.
+            color: Color of the line and the head.
             border: Width of a border around both.
-            border_colour: Of the border.
+            border_color: Color of the border.
         """
         along = np.subtract(end, start)
         length = float(np.hypot(*along))
         size = 4 * width + 2
         if length < size:
-            self.disc(end, size / 2 + border, border_colour)
-            self.disc(end, size / 2, colour)
+            self.disc(end, size / 2 + border, border_color)
+            self.disc(end, size / 2, color)
             return
         along = along / length
         across = np.array([-along[1], along[0]])
@@ -122,14 +122,12 @@ class Canvas:
         left, right = base + 0.5 * size * across, base - 0.5 * size * across
         head = tuple((float(y), float(x)) for y, x in (end, left, right))
         shaft_end = (float(base[0] + along[0]), float(base[1] + along[1]))
-        self.line(start, shaft_end, width + 2 * border, border_colour)
-        self._triangle(head, border, border_colour)
-        self.line(start, shaft_end, width, colour)
-        self._triangle(head, 0, colour)
+        self.line(start, shaft_end, width + 2 * border, border_color)
+        self._triangle(head, border, border_color)
+        self.line(start, shaft_end, width, color)
+        self._triangle(head, 0, color)
 
-    def _triangle(
-        self, corners: Sequence[Point], border: float, colour: Colour
-    ) -> None:
+    def _triangle(self, corners: Sequence[Point], border: float, color: Color) -> None:
         middle = np.mean(corners, axis=0)
 
         def coverage(y: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -144,23 +142,23 @@ class Canvas:
                 inside = np.minimum(inside, edge)
             return inside + border
 
-        self._draw(coverage, corners, 1 + border, colour)
+        self._draw(coverage, corners, 1 + border, color)
 
     def _draw(
         self,
         depth: Callable[[np.ndarray, np.ndarray], np.ndarray],
         around: Sequence[Point],
         margin: float,
-        colour: Colour,
+        color: Color,
     ) -> None:
-        """Blends a colour over the pixels that lie inside a shape.
+        """Blends a color over the pixels inside a shape.
 
         Args:
-            depth: From coordinates of pixel centres to their distance from the edge,
+            depth: Maps coordinates of pixel centers to their distance from the edge,
                 positive inside.
-            around: The shape lies within `margin` of the box around these points.
-            margin: In pixels.
-            colour: RGB from 0 to 255.
+            around: Points whose bounding box, widened by `margin`, contains the shape.
+            margin: Margin in pixels.
+            color: RGB from 0 to 255.
         """
         low = np.floor(np.min(around, axis=0) - margin).astype(int)
         high = np.ceil(np.max(around, axis=0) + margin).astype(int) + 1
@@ -168,7 +166,7 @@ class Canvas:
         region = self._pixels[top:bottom, left:right]
         y, x = np.mgrid[top : top + region.shape[0], left : left + region.shape[1]]
         alpha = np.clip(depth(y + 0.5, x + 0.5) + 0.5, 0, 1)[..., np.newaxis]
-        region += alpha * (np.array(colour) - region)
+        region += alpha * (np.array(color) - region)
 
 
 def _distance_to_segment(

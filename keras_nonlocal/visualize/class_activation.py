@@ -1,27 +1,30 @@
-"""Where in a clip a class shows, by the gradient of its score (Grad-CAM)."""
+"""Locates a class in a clip by the gradient of its score (Grad-CAM)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_nonlocal.data.arguments import is_integer
+from keras_nonlocal.arguments import is_integer
+from keras_nonlocal.models.clip_model import activation_name
+from keras_nonlocal.models.predictions import both_scores
+from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.visualize.class_scores import scores_after
 from keras_nonlocal.visualize.layer_choice import find_feature_layer
 
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """Where one class shows.
+    """The places and times at which a class shows.
 
     Args:
-        layer_name: The layer whose features were weighted.
+        layer_name: The layer whose features are weighted.
         class_index: The class.
-        score: What the model puts out for the class.
-        heat: From 0 to 1, the place where the class shows most in the clip,
-            `(frames, height, width)` of the layer; 0 everywhere if it shows nowhere.
+        score: The model's output for the class. For the first of two classes with one
+            sigmoid unit, it is 1 minus the unit's output.
+        heat: How strongly the class shows, `(frames, height, width)` of the layer. The
+            maximum is 1; all values are 0 if the class does not show.
     """
 
     layer_name: str
@@ -30,7 +33,7 @@ class ClassActivation:
     heat: np.ndarray
 
     def resized(self, num_frames: int, height: int, width: int) -> np.ndarray:
-        """The heat, linearly interpolated to `(num_frames, height, width)`."""
+        """Returns the heat, linearly interpolated to `(num_frames, height, width)`."""
         heat = self.heat
         for axis, size in enumerate((num_frames, height, width)):
             heat = _resized_along(heat, axis, size)
@@ -39,26 +42,30 @@ class ClassActivation:
 
 def grad_cam(
     model: keras.Model,
-    clip: Any,
+    clip: Tensor,
     layer_name: str | None = None,
     *,
     class_index: int | None = None,
 ) -> ClassActivation:
     """Finds the places and times at which a class shows.
 
-    `ReLU(Σ_k α_k A_k)`, where `A_k` is channel k of a layer's features and `α_k` the
-    mean over all places and times of the gradient of the class's score with respect to
-    it. The score is taken before the softmax (or sigmoid) of the last `Dense` layer.
-    Works on the TensorFlow, JAX and torch backends.
+    Computes `ReLU(Σ_k α_k A_k)`, where `A_k` is channel k of a layer's features. `α_k`
+    is the gradient of the class's score with respect to `A_k`, averaged over all places
+    and times. The score is taken before the softmax (or sigmoid) of the last `Dense`
+    layer. Works on the TensorFlow, JAX and torch backends.
 
     Args:
-        model: A functional model from clips to `(batch, classes)`.
-        clip: What the model takes, a batch of one:
+        model: A functional model that takes clips and returns scores
+            `(batch, classes)`. One sigmoid unit decides between two classes.
+        clip: Input of the model, a batch of one:
             `(1, num_frames, height, width, channels)`.
-        layer_name: Name of a layer with features of clips that everything after it is
-            computed from; not one that a shortcut passes by. Defaults to the last
+        layer_name: Name of a layer that returns features of clips. All later layers
+            must depend on it, without a shortcut around it. Defaults to the last
             non-local block, or else to the last such layer.
         class_index: The class. Defaults to the one with the highest score.
+
+    Returns:
+        The class, its score, and where it shows in the features of the layer.
 
     Raises:
         ValueError: If the model has no such layer or class.
@@ -78,13 +85,19 @@ def grad_cam(
     body = keras.Model(model.input, [layer.output, model.outputs[0]])
     features, outputs = body(clip, training=False)
     scores = ops.convert_to_numpy(ops.cast(outputs, "float32"))[0]
+    is_binary = len(scores) == 1 and activation_name(model) == "sigmoid"
+    if is_binary:
+        scores = both_scores(scores)
     index = _checked_class(class_index, scores)
-    gradient = _gradient(scores_after(model, layer), features, index)
+    head = scores_after(model, layer)
+    gradient = _gradient(head, features, 0 if is_binary else index)
     maps, slopes = (
         ops.convert_to_numpy(ops.cast(x, "float32"))[0] for x in (features, gradient)
     )
     if keras.config.image_data_format() == "channels_first":
         maps, slopes = np.moveaxis(maps, 0, -1), np.moveaxis(slopes, 0, -1)
+    if is_binary and index == 0:
+        slopes = -slopes  # the unit scores the second class
     heat = np.maximum(maps @ slopes.mean(axis=(0, 1, 2)), 0)
     highest = heat.max()
     return ClassActivation(
@@ -106,8 +119,8 @@ def _checked_class(class_index: int | None, scores: np.ndarray) -> int:
     return int(class_index)
 
 
-def _gradient(head: keras.Model, features: Any, class_index: int) -> Any:
-    """Gradient of one score with respect to the features."""
+def _gradient(head: keras.Model, features: Tensor, class_index: int) -> Tensor:
+    """Returns the gradient of one score with respect to the features."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -134,7 +147,7 @@ def _gradient(head: keras.Model, features: Any, class_index: int) -> Any:
 
 
 def _resized_along(x: np.ndarray, axis: int, size: int) -> np.ndarray:
-    """Linear interpolation between the centres of cells along one axis."""
+    """Interpolates linearly between the centers of cells along one axis."""
     length = x.shape[axis]
     at = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
     low = np.floor(at).astype(int)

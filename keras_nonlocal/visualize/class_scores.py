@@ -1,4 +1,4 @@
-"""The part of a model that follows one of its layers, before the last softmax."""
+"""The part of a model after one of its layers, up to the scores before the softmax."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,13 @@ import keras
 
 @dataclass(frozen=True)
 class _Head:
-    """From the features of a layer to scores.
+    """Maps the features of a layer to scores.
 
     Args:
-        scores: Shares the layers of the user's model, except `linear`.
+        scores: A model that shares the layers of the user's model, except `linear`.
         classifier: The last `Dense` layer of the user's model, if it has one.
-        config: What `classifier` was configured as when `linear` was made of it.
-        linear: `classifier` without its activation, with weights of its own.
+        config: Configuration of `classifier` at the time when `linear` was created.
+        linear: A copy of `classifier` without its activation, with its own weights.
     """
 
     scores: keras.Model
@@ -24,22 +24,23 @@ class _Head:
     linear: keras.layers.Layer | None = None
 
     def is_current(self) -> bool:
-        """Whether the classifier still has the configuration that it had."""
+        """Whether the classifier's configuration has not changed."""
         return self.classifier is None or self.classifier.get_config() == self.config
 
 
-# A head adds calls to the layers it shares; Keras keeps them as long as the layer.
+# A head adds calls to the layers that it shares, and Keras keeps these calls for the
+# lifetime of the layers.
 _HEADS: WeakKeyDictionary[keras.Model, dict[str, _Head]] = WeakKeyDictionary()
 
 
 def scores_after(model: keras.Model, layer: keras.layers.Layer) -> keras.Model:
-    """Returns the model from the features of a layer to scores before their softmax.
+    """Returns a model that maps the features of a layer to scores before the softmax.
 
-    The last `Dense` layer has the weights that it has in `model` at the time of the
-    call, and no activation.
+    Its last `Dense` layer has the current weights of that layer in `model`, and no
+    activation.
 
     Raises:
-        ValueError: If a shortcut passes by the layer.
+        ValueError: If a shortcut bypasses the layer.
     """
     heads = _HEADS.setdefault(model, {})
     if layer.name not in heads or not heads[layer.name].is_current():

@@ -1,4 +1,4 @@
-"""One clip of a video, as a model sees it and as it is drawn."""
+"""One clip of a video, for the model and for drawing."""
 
 import os
 from collections.abc import Callable
@@ -8,14 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nonlocal.data.arguments import check_positive_integer, pair_of_sizes
-from keras_nonlocal.data.readers import OpenVideo, VideoReader
+from keras_nonlocal.arguments import check_positive_integer, pair_of_sizes
+from keras_nonlocal.data.datasets.loading import ViewSampler
+from keras_nonlocal.data.framing import Framing
+from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoReader
 from keras_nonlocal.data.sampling import ClipSampler
-from keras_nonlocal.data.transforms import Framing, FramingSampler
-from keras_nonlocal.models.clip_shape import clip_shape
-from keras_nonlocal.models.preprocessing import has_preprocessing, preprocess_input
+from keras_nonlocal.inference.views import Views
+from keras_nonlocal.models.clip_model import ClipModel, clip_model
+from keras_nonlocal.tensors import Tensor
 
-_FRAMES_PER_SECOND = 10.0  # of a drawn clip whose frames do not say when they are shown
+_FRAMES_PER_SECOND = 10.0  # for a drawn clip whose frames have no presentation times
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,21 @@ class DrawnClip:
     """A clip in two sizes.
 
     Args:
-        inputs: What the model takes, a batch of one.
+        inputs: The model's input, a batch of one.
         size: Height and width of the crop in the model's input, in pixels.
-        pictures: RGB bytes of the same crop, `(num_frames, height, width, 3)`, in the
-            size in which it is drawn.
+        pictures: RGB bytes of the same crop, `(num_frames, height, width, 3)`, at the
+            size at which it is drawn.
         times: Presentation times in the video in seconds, `(num_frames,)`.
     """
 
-    inputs: Any
+    inputs: Tensor
     size: tuple[int, int]
     pictures: np.ndarray
     times: np.ndarray
 
     @property
     def frames_per_second(self) -> float:
-        """How fast the frames follow each other in the video."""
+        """The rate at which the clip's frames follow each other in the video."""
         steps = np.diff(self.times)
         steps = steps[steps > 0]
         return float(1 / np.median(steps)) if len(steps) else _FRAMES_PER_SECOND
@@ -45,23 +47,27 @@ class DrawnClip:
 
 @dataclass(frozen=True)
 class ClipChoice:
-    """Which clip of a video is taken, and how it is framed.
+    """The clip of a video to visualize, and its framing.
 
     Args:
-        num_frames: Frames per clip. Defaults to that of the model's input.
-        frame_stride: Distance between two frames, in frames. Defaults to `8`.
-        start: Time of the first frame in seconds. Defaults to the clip in the middle.
+        num_frames: Frames per clip. Defaults to that of the model's input, or else of
+            `model.clip_info`.
+        frame_stride: Distance between two frames, in frames. Defaults to that of
+            `model.clip_info`, or else to 8.
+        start: Time of the first frame, in seconds. Defaults to `None`, which takes the
+            clip in the middle of the video.
         crop_size: Side of the square crop, or `(height, width)`, in pixels. Defaults
             to that of the model's input.
-        short_side: Pixels to which the shorter side of the picture is scaled. Defaults
-            to 8/7 of the longer side of the crop.
-        target_fps: Frames per second at which `frame_stride` counts. Defaults to the
-            frames of the file.
+        short_side: Length in pixels to which the shorter side of the picture is scaled.
+            Defaults to 8/7 of the longer side of the crop.
+        target_fps: Frames per second at which `frame_stride` counts. Defaults to that
+            of `model.clip_info` if the stride does, or else to the frame rate of the
+            file.
         picture_height: Height of a drawn picture, in pixels. Defaults to `320`.
     """
 
     num_frames: int | None = None
-    frame_stride: int = 8
+    frame_stride: int | None = None
     start: float | None = None
     crop_size: int | tuple[int, int] | None = None
     short_side: int | None = None
@@ -72,7 +78,7 @@ class ClipChoice:
         self,
         model: keras.Model,
         video: str | os.PathLike[str],
-        preprocessing: Callable[[Any], Any] | None,
+        preprocessing: Callable[[Tensor], Tensor] | None,
         open_video: OpenVideo,
     ) -> DrawnClip:
         """Reads the clip from a video file."""
@@ -81,32 +87,34 @@ class ClipChoice:
             raise ValueError(
                 f"`video` must name an existing file. Received: video={path!r}"
             )
-        num_frames, size = self._sizes(model)
-        framing = FramingSampler(size, self.short_side, 1).framing()
+        own = clip_model(model)
         check_positive_integer("picture_height", self.picture_height)
-        sampler = ClipSampler(num_frames, self.frame_stride, target_fps=self.target_fps)
+        views = self._views(own)
+        sampler, framing = views.clips, views.framings.framing()
+        size = views.framings.crop_size
         with open_video(path) as opened:
             times = opened.times
             indices = self._indices(times, sampler)
             pixels = opened.read(indices, framing)[:, 0]
             pictures = self._pictures(opened, indices, framing, size)
         return DrawnClip(
-            _as_inputs(model, pixels, preprocessing), size, pictures, times[indices]
+            _as_inputs(own, pixels, preprocessing), size, pictures, times[indices]
         )
 
-    def _sizes(self, model: keras.Model) -> tuple[int, tuple[int, int]]:
-        own = clip_shape(model)
-        num_frames = own.num_frames if self.num_frames is None else self.num_frames
-        crop = (own.height, own.width) if self.crop_size is None else self.crop_size
-        if num_frames is None or (isinstance(crop, tuple) and None in crop):
-            raise ValueError(
-                "`num_frames` and `crop_size` must be given for a model that takes "
-                f"clips of any size. Received: num_frames={self.num_frames}, "
-                f"crop_size={self.crop_size} for clips {tuple(own)}"
-            )
-        size = pair_of_sizes("crop_size", crop)
-        own.check_takes(num_frames, *size)
-        return num_frames, size
+    def _views(self, own: ClipModel) -> ViewSampler:
+        """Returns the sampler of the one view that is drawn."""
+        if self.crop_size is not None:
+            pair_of_sizes("crop_size", self.crop_size)
+        views = Views(
+            1,
+            1,
+            self.num_frames,
+            self.frame_stride,
+            self.crop_size,
+            self.short_side,
+            self.target_fps,
+        )
+        return views.resolved(own).sampler()
 
     def _indices(self, times: np.ndarray, sampler: ClipSampler) -> np.ndarray:
         if self.start is None:
@@ -118,10 +126,10 @@ class ClipChoice:
                 f"start={self.start} for a video of {times[-1] - times[0]:.3f} s"
             )
         later = times[shown]
-        if self.target_fps is None:
+        if sampler.target_fps is None:
             later = later[: sampler.span]
         else:
-            length = (sampler.span - 0.5) / self.target_fps
+            length = (sampler.span - 0.5) / sampler.target_fps
             later = later[later - later[0] < length]
         return shown[sampler.frame_indices(later)[0]]
 
@@ -132,7 +140,7 @@ class ClipChoice:
         framing: Framing,
         size: tuple[int, int],
     ) -> np.ndarray:
-        """The same crops from a finer or coarser scaling of the frames."""
+        """Returns the same crops at the size at which they are drawn."""
         factor = self.picture_height / size[0]
         drawn_size = (self.picture_height, max(round(size[1] * factor), 1))
         short_side = max(round(framing.short_side * factor), 1)
@@ -140,19 +148,13 @@ class ClipChoice:
 
 
 def _as_inputs(
-    model: keras.Model,
+    own: ClipModel,
     pixels: np.ndarray,
-    preprocessing: Callable[[Any], Any] | None,
+    preprocessing: Callable[[Tensor], Tensor] | None,
 ) -> Any:
     clips = pixels[np.newaxis]
     if keras.config.image_data_format() == "channels_first":
         clips = np.moveaxis(clips, -1, 1)
-    if preprocessing is None:
-        preprocessing = _unchanged if has_preprocessing(model) else preprocess_input
     return keras.ops.convert_to_tensor(
-        preprocessing(clips), dtype=model.inputs[0].dtype
+        own.preprocessing(preprocessing)(clips), dtype=own.model.inputs[0].dtype
     )
-
-
-def _unchanged(pixels: Any) -> Any:
-    return pixels

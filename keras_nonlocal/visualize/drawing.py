@@ -1,4 +1,4 @@
-"""How attention and class activations look, side by side or frame by frame."""
+"""Draws attention and class activations, side by side or frame by frame."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,26 +6,26 @@ from functools import partial
 import numpy as np
 
 from keras_nonlocal.visualize.attention import Attention, Place
-from keras_nonlocal.visualize.canvas import Canvas, Colour, Point, heat_colours
+from keras_nonlocal.visualize.canvas import Canvas, Color, Point, heat_colors
 from keras_nonlocal.visualize.class_activation import ClassActivation
 
-_BACKGROUND: Colour = (16, 18, 24)
-_TRACK: Colour = (44, 48, 58)
-_QUERY: Colour = (70, 225, 255)
-_OUTLINE: Colour = (8, 9, 12)
-_SHADE = 0.7  # of the pictures, so that what is drawn on them stands out
+_BACKGROUND: Color = (16, 18, 24)
+_TRACK: Color = (44, 48, 58)
+_QUERY: Color = (70, 225, 255)
+_OUTLINE: Color = (8, 9, 12)
+_SHADE = 0.7  # of the pictures' brightness, so the drawing on them stands out
 _MAX_COLUMNS = 8
 _HEAT_OPACITY = 0.72
-_WEAKEST = 0.35  # place of the weakest drawn connection on the scale of colours
+_WEAKEST = 0.35  # position of the weakest drawn connection on the color scale
 
 
 class Layout:
-    """Where frames and their bars lie on a canvas.
+    """The layout of frames and their bars on a canvas.
 
     Args:
-        num_frames: Frames shown next to each other, in rows of at most 8.
-        height: Of a picture, in pixels.
-        width: Of a picture, in pixels.
+        num_frames: Number of frames shown next to each other, in rows of at most 8.
+        height: Height of a picture, in pixels.
+        width: Width of a picture, in pixels.
     """
 
     def __init__(self, num_frames: int, height: int, width: int) -> None:
@@ -36,18 +36,18 @@ class Layout:
         self.bar_height = max(height // 9, 8)
 
     def corner(self, frame: int) -> tuple[int, int]:
-        """Upper left corner of a frame's picture."""
+        """Returns the upper left corner of a frame's picture."""
         row, column = divmod(frame, self.columns)
         cell_height = self.height + self.bar_height + 2 * self.gap
         return self.gap + row * cell_height, self.gap + column * (self.width + self.gap)
 
     def point(self, frame: int, y: float, x: float) -> Point:
-        """A place in a frame's picture."""
+        """Returns the point of a place in a frame's picture."""
         top, left = self.corner(frame)
         return top + y * self.height, left + x * self.width
 
     def canvas(self) -> Canvas:
-        """An empty canvas of the right size."""
+        """Returns an empty canvas of the right size."""
         return Canvas(
             self.gap + self.rows * (self.height + self.bar_height + 2 * self.gap),
             self.gap + self.columns * (self.width + self.gap),
@@ -56,10 +56,10 @@ class Layout:
 
 
 def attention_strip(attention: Attention, pictures: np.ndarray) -> np.ndarray:
-    """All frames, with arrows from the query to its connections.
+    """Draws all frames, with arrows from the query to its connections.
 
     Args:
-        attention: What to draw.
+        attention: The attention to draw.
         pictures: RGB bytes, `(num_frames, height, width, 3)`.
     """
     layout = Layout(*pictures.shape[:3])
@@ -75,7 +75,7 @@ def attention_strip(attention: Attention, pictures: np.ndarray) -> np.ndarray:
 
 
 def attention_frames(attention: Attention, pictures: np.ndarray) -> list[np.ndarray]:
-    """Each frame with the connections that lie in it, above the weights of all."""
+    """Returns each frame with the connections in it, above all frames' weights."""
     num_frames, height, width, _ = pictures.shape
     layout = Layout(1, height, width)
     query = attention.query
@@ -107,7 +107,7 @@ def attention_frames(attention: Attention, pictures: np.ndarray) -> list[np.ndar
 
 
 def activation_strip(activation: ClassActivation, pictures: np.ndarray) -> np.ndarray:
-    """All frames, coloured where the class shows, above its strength in each."""
+    """Draws all frames, colored where the class shows, above its strength in each."""
     layout = Layout(*pictures.shape[:3])
     canvas = layout.canvas()
     heat = activation.resized(*pictures.shape[:3])
@@ -121,7 +121,7 @@ def activation_strip(activation: ClassActivation, pictures: np.ndarray) -> np.nd
 def activation_frames(
     activation: ClassActivation, pictures: np.ndarray
 ) -> list[np.ndarray]:
-    """Each frame, coloured where the class shows, above its strength in all."""
+    """Returns each frame, colored where the class shows, above its strength in all."""
     num_frames, height, width, _ = pictures.shape
     layout = Layout(1, height, width)
     heat = activation.resized(num_frames, height, width)
@@ -138,13 +138,13 @@ def activation_frames(
 
 
 def _overlaid(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A darkened picture under the colours of the heat."""
+    """Returns a darkened picture under the colors of the heat."""
     opacity = _HEAT_OPACITY * heat[..., np.newaxis]
-    return picture * _SHADE * (1 - opacity) + heat_colours(heat) * opacity
+    return picture * _SHADE * (1 - opacity) + heat_colors(heat) * opacity
 
 
 def _cell_if_shown(frame: int, place: Place) -> int | None:
-    """The only cell, for places that stand for the frame it shows."""
+    """Returns the only cell for places that cover the frame in it."""
     return 0 if place.first_frame <= frame <= place.last_frame else None
 
 
@@ -158,11 +158,11 @@ def _arrows(
     """Draws the connections, the weakest first.
 
     Args:
-        canvas: To draw on.
-        layout: Of the canvas.
-        attention: Has the connections.
-        start: Where the arrows begin.
-        cell_of: Gives the number of the picture that a place is drawn in, or `None`.
+        canvas: The canvas to draw on.
+        layout: Layout of the canvas.
+        attention: The connections to draw.
+        start: Start of the arrows.
+        cell_of: Returns the number of the picture to draw a place in, or `None`.
     """
     shares = _shares([connection.weight for connection in attention.connections])
     unit = layout.height / 320
@@ -174,14 +174,14 @@ def _arrows(
         if cell is None:
             continue
         end = layout.point(cell, place.y, place.x)
-        red, green, blue = heat_colours(np.array(share)).tolist()
-        colour = (red, green, blue)
+        red, green, blue = heat_colors(np.array(share)).tolist()
+        color = (red, green, blue)
         width = unit * (1.2 + 2.3 * share)
-        canvas.arrow(start, end, width, colour, unit, _OUTLINE)
+        canvas.arrow(start, end, width, color, unit, _OUTLINE)
 
 
 def _shares(weights: Sequence[float]) -> np.ndarray:
-    """Places on the scale of colours, from `_WEAKEST` to 1."""
+    """Returns positions on the color scale, from `_WEAKEST` to 1."""
     values = np.array(weights)
     spread = np.ptp(values)
     share = (values - values.min()) / spread if spread > 0 else np.ones(len(values))
@@ -205,16 +205,16 @@ def _bar(
     slot: tuple[int, int] = (0, 1),
     is_bright: bool = True,
 ) -> None:
-    """Draws one of some values below a picture, relative to the largest.
+    """Draws the bar of one value below a picture, relative to the largest value.
 
     Args:
-        canvas: To draw on.
-        layout: Of the canvas.
+        canvas: The canvas to draw on.
+        layout: Layout of the canvas.
         cell: Number of the picture.
-        values: All of them.
-        index: Of the one that is drawn.
-        slot: Number of the bar below the picture, and how many there are.
-        is_bright: Whether it stands out.
+        values: All values.
+        index: Index of the value to draw.
+        slot: Number of the bar below the picture, and the number of bars.
+        is_bright: Whether the bar is highlighted.
     """
     number, count = slot
     top, left = layout.corner(cell)
@@ -228,7 +228,7 @@ def _bar(
     highest = values.max()
     if highest > 0 and values[index] > 0:
         share = float(values[index] / highest)
-        red, green, blue = heat_colours(np.array(_WEAKEST + share * (1 - _WEAKEST)))
+        red, green, blue = heat_colors(np.array(_WEAKEST + share * (1 - _WEAKEST)))
         dim = 1.0 if is_bright else 0.45
-        colour = (red * dim, green * dim, blue * dim)
-        canvas.bar((bottom - share * layout.bar_height, begin), (bottom, end), colour)
+        color = (red * dim, green * dim, blue * dim)
+        canvas.bar((bottom - share * layout.bar_height, begin), (bottom, end), color)

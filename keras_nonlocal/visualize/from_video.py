@@ -1,15 +1,16 @@
-"""From a model and a video file to a drawing, in one call."""
+"""Draws what a model sees in a video file, in one call."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_nonlocal.data.decoding import PyAVReader
-from keras_nonlocal.data.readers import OpenVideo
+from keras_nonlocal.data.readers.pyav import PyAVReader
+from keras_nonlocal.data.readers.video_reader import OpenVideo
+from keras_nonlocal.files import local_path
+from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.visualize import drawing
 from keras_nonlocal.visualize.attention import Attention, attend
 from keras_nonlocal.visualize.class_activation import ClassActivation, grad_cam
@@ -27,38 +28,38 @@ def draw_attention(
     *,
     query: Sequence[int] | None = None,
     num_connections: int = 20,
-    clip: ClipChoice = ClipChoice(),  # noqa: B008 - it is frozen
-    preprocessing: Callable[[Any], Any] | None = None,
+    clip: ClipChoice = ClipChoice(),  # noqa: B008 - frozen
+    preprocessing: Callable[[Tensor], Tensor] | None = None,
     open_video: OpenVideo = PyAVReader,
 ) -> Attention:
-    """Draws what one position of a clip attends to across its frames.
+    """Draws what one position of a clip attends to across frames.
 
-    A PNG shows the frames side by side, with arrows from the position that asks (the
-    ring) to the strongest ones, from violet to yellow and from thin to thick by weight,
-    and below each frame the sum of the weights in it, relative to the largest. An MP4
-    shows the frames one after the other, as fast as in the video, with the arrows that
-    end in each.
+    A PNG shows the frames side by side. Arrows lead from the query, marked by a ring,
+    to the positions with the largest weights; violet and thin arrows stand for small
+    weights, yellow and thick ones for large weights. The bar below a frame is the sum
+    of the weights in it, relative to the largest sum. An MP4 shows the frames one after
+    the other at the speed of the video, each with the arrows that end in it.
 
     Args:
         model: A functional model with a `keras_nonlocal.layers.NonLocalBlock`.
         video: The video file.
-        output: Ends in `.png` or `.mp4`; another file than `video`.
+        output: Output file, whose name ends in `.png` or `.mp4`. It must differ from
+            `video`.
         layer_name: Name of the block. Defaults to the last one.
-        query: Frame, row and column of a pixel of the model's clip, from 0; the
-            position of the block that lies there asks. Defaults to the centre of the
-            middle frame.
-        num_connections: Number of arrows. Defaults to `20`.
-        clip: Which frames are taken and how they are scaled and cropped. Defaults to
+        query: Frame, row and column of a pixel of the model's clip, from 0. The block's
+            position that contains this pixel is the query. Defaults to the center of
+            the middle frame.
+        num_connections: Maximum number of arrows. Defaults to `20`.
+        clip: The frames to take and how to scale and crop them. Defaults to
             `keras_nonlocal.visualize.ClipChoice()`.
         preprocessing: As in `keras_nonlocal.predict_video`.
         open_video: As in `keras_nonlocal.data.video_dataset_from_directory`.
 
     Returns:
-        What was drawn, in numbers.
+        The drawn values.
 
     Raises:
-        ValueError: If an argument has a value it cannot have, or the video cannot be
-            read.
+        ValueError: If an argument has an invalid value, or the video cannot be read.
 
     Example:
 
@@ -88,34 +89,35 @@ def draw_grad_cam(
     layer_name: str | None = None,
     *,
     class_index: int | None = None,
-    clip: ClipChoice = ClipChoice(),  # noqa: B008 - it is frozen
-    preprocessing: Callable[[Any], Any] | None = None,
+    clip: ClipChoice = ClipChoice(),  # noqa: B008 - frozen
+    preprocessing: Callable[[Tensor], Tensor] | None = None,
     open_video: OpenVideo = PyAVReader,
 ) -> ClassActivation:
-    """Draws where and when in a clip a class shows, by Grad-CAM.
+    """Draws where and when a class shows in a clip, by Grad-CAM.
 
-    Bright colours lie where the class shows; the bars below the frames are the largest
-    value in each, on the same scale for the whole clip.
+    Bright colors mark where the class shows. The bars below the frames show the largest
+    value in each frame, on the same scale for the whole clip.
 
     Args:
-        model: A functional model from clips to `(batch, classes)`.
+        model: A functional model that takes clips and returns scores
+            `(batch, classes)`. One sigmoid unit decides between two classes.
         video: The video file.
-        output: Ends in `.png` (the frames side by side) or `.mp4` (one after the other,
-            as fast as in the video); another file than `video`.
+        output: Output file, whose name ends in `.png` (frames side by side) or `.mp4`
+            (one after the other, at the speed of the video). It must differ from
+            `video`.
         layer_name: Name of the layer whose features are weighted; see
             `keras_nonlocal.visualize.grad_cam`. Defaults to the last non-local block.
         class_index: The class. Defaults to the one with the highest score.
-        clip: Which frames are taken and how they are scaled and cropped. Defaults to
+        clip: The frames to take and how to scale and crop them. Defaults to
             `keras_nonlocal.visualize.ClipChoice()`.
         preprocessing: As in `keras_nonlocal.predict_video`.
         open_video: As in `keras_nonlocal.data.video_dataset_from_directory`.
 
     Returns:
-        What was drawn, in numbers.
+        The drawn values.
 
     Raises:
-        ValueError: If an argument has a value it cannot have, or the video cannot be
-            read.
+        ValueError: If an argument has an invalid value, or the video cannot be read.
 
     Example:
 
@@ -139,7 +141,7 @@ def draw_grad_cam(
 
 
 def _checked_output(output: FilePath, video: FilePath) -> Path:
-    path = Path(output)
+    path = local_path("output", output)
     if path.suffix not in SUFFIXES or not path.parent.is_dir():
         raise ValueError(
             "`output` must be a file in an existing folder, whose name ends in "
@@ -147,7 +149,7 @@ def _checked_output(output: FilePath, video: FilePath) -> Path:
         )
     if path.exists() and os.path.exists(video) and path.samefile(video):
         raise ValueError(
-            "`output` must be another file than `video`, which it would replace. "
+            "`output` must differ from `video`, which it would replace. "
             f"Received: output={str(output)!r}, video={str(video)!r}"
         )
     return path

@@ -1,4 +1,4 @@
-"""Which layer of a model is looked at."""
+"""Selection of the layer to visualize."""
 
 import keras
 
@@ -6,7 +6,7 @@ from keras_nonlocal.layers import NonLocalBlock
 
 
 def find_block(model: keras.Model, layer_name: str | None) -> NonLocalBlock:
-    """Returns a non-local block of clips: the named one, or the last.
+    """Returns the non-local block of clips with a name, or the last one.
 
     Raises:
         ValueError: If the model has no such block.
@@ -28,9 +28,9 @@ def find_block(model: keras.Model, layer_name: str | None) -> NonLocalBlock:
 def find_feature_layer(
     model: keras.Model, layer_name: str | None
 ) -> keras.layers.Layer:
-    """Returns a layer that puts out features of clips.
+    """Returns a layer whose output is features of clips.
 
-    The named one; or the last non-local block; or, if there is none, the last layer.
+    It is the named layer, or else the last non-local block, or else the last layer.
 
     Raises:
         ValueError: If the model has no such layer.
@@ -42,7 +42,7 @@ def find_feature_layer(
         name = next(reversed(blocks or [*layers]), None)
     if name not in layers:
         raise ValueError(
-            "`layer_name` must name a layer of the model that puts out features "
+            "`layer_name` must name a layer of the model that returns features "
             "(batch, frames, height, width, channels). "
             f"Received: layer_name={layer_name!r} for the model {model.name!r}"
         )

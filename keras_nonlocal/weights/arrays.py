@@ -1,27 +1,28 @@
-"""Kernels between the layouts of frameworks, and from images to clips."""
+"""Converts kernels between frameworks and from images to clips."""
 
 import numpy as np
 
 
 def to_keras_layout(array: np.ndarray) -> np.ndarray:
-    """`(out, in, *positions)` → `(*positions, in, out)`."""
+    """Moves the channels of a kernel `(out, in, *positions)` to the end."""
     if array.ndim < 2:
         return array
     return np.moveaxis(array, (0, 1), (-1, -2))
 
 
 def fit_positions(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Gives a kernel in Keras's layout the position axes of `shape`, where exact.
+    """Converts a kernel in Keras's layout to the position axes of a model's kernel.
 
-    An image kernel becomes a clip kernel of `t` planes, each the `t`-th part of it; a
-    1×1×1 convolution and a matrix, and a 1×k×k and a k×k convolution, are the same.
+    Only exact conversions are made. An image kernel becomes a clip kernel of `t`
+    planes, each of which is the image kernel divided by `t`. A 1×1×1 kernel equals a
+    matrix, and a 1×k×k kernel equals a k×k kernel.
 
     Args:
         array: `(*positions, in, out)`.
-        shape: What the model's kernel has.
+        shape: The shape of the model's kernel.
 
     Returns:
-        The kernel; of another shape than `shape` if the two do not fit.
+        The kernel. Its shape differs from `shape` if the two do not fit.
     """
     excess = array.ndim - len(shape)
     if excess > 0 and array.shape[:excess] == (1,) * excess:
@@ -35,7 +36,7 @@ def fit_positions(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def unit_variance(epsilon: float) -> float:
-    """The float32 `v` with `v + epsilon == 1` in float32: the norm divides by 1."""
+    """Returns the float32 `v` for which `v + epsilon` is exactly 1 in float32."""
     one, step = np.float32(1.0), np.float32(epsilon)
     variance = one - step
     while variance + step < one:

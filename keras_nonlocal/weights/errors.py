@@ -1,14 +1,18 @@
-"""The one error that reading a checkpoint can end in."""
+"""The error that all failures to read a checkpoint raise."""
 
 import os
+import struct
+import tokenize
+import zipfile
+import zlib
 
 
 class CheckpointError(ValueError):
-    """A checkpoint file that cannot be read, or does not fit the model.
+    """Raised if a checkpoint cannot be read or does not fit the model.
 
     Args:
         path: The file.
-        reason: What is wrong with it, in one sentence or a list.
+        reason: The problem, in one sentence or several.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
@@ -18,4 +22,33 @@ class CheckpointError(ValueError):
 
 
 class MalformedError(Exception):
-    """Internal: what a reader found wrong, before the path is known to the caller."""
+    """Internal error of a reader, which does not know the path."""
+
+
+# Errors that libraries raise for a damaged file.
+PARSE_ERRORS = (
+    MalformedError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def described(error: BaseException) -> str:
+    """Describes one of `PARSE_ERRORS` for a `CheckpointError`."""
+    if isinstance(error, MalformedError):
+        return str(error)
+    detail = f"{type(error).__name__}: {str(error)[:200]}"
+    return f"The file is damaged ({detail})."

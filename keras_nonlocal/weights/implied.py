@@ -1,4 +1,4 @@
-"""Weights that a checkpoint leaves out because its project fixes them."""
+"""Weights that a checkpoint omits because its project fixes their values."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -6,28 +6,29 @@ from dataclasses import replace
 import numpy as np
 
 from keras_nonlocal.weights.arrays import unit_variance
-from keras_nonlocal.weights.names import CAFFE2, Naming
-from keras_nonlocal.weights.slots import NORM_ROLES, Place, Slot
+from keras_nonlocal.weights.naming import Naming
+from keras_nonlocal.weights.places import NORM_ROLES, WeightPlace
+from keras_nonlocal.weights.slots import Slot
 
-_RUNNING_MEAN_SUFFIX = "_rm"
+_RUNNING_MEAN_SUFFIXES = ("_rm", ".running_mean")
 
 
 def is_frozen_norm_file(naming: Naming, keys: Collection[str]) -> bool:
-    """Whether a Caffe2 file has scales and biases in place of batch norms."""
-    return naming is CAFFE2 and not any(
-        key.endswith(_RUNNING_MEAN_SUFFIX) for key in keys
+    """Whether a file has scales and biases instead of batch norms."""
+    return naming.has_affine_norms and not any(
+        key.endswith(_RUNNING_MEAN_SUFFIXES) for key in keys
     )
 
 
 def implied_value(
     slot: Slot, naming: Naming, keys: Collection[str]
 ) -> np.ndarray | None:
-    """The value that a file means by leaving `slot` out, or `None`.
+    """Returns the value that a missing weight of a file has by implication, or `None`.
 
-    - A frozen norm is a scale and a bias: mean 0, and the variance that makes the
-      layer divide by exactly 1. The released long-clip networks have no norm at all
-      in their non-local blocks, which is the scale 1 and the bias 0.
-    - A convolution that a norm follows has no bias in mmcv: 0.
+    - A frozen norm is a scale and a bias. Its mean is 0, and its variance makes the
+      layer divide by exactly 1. The released long-clip networks have no norm in their
+      non-local blocks, which equals a scale of 1 and a bias of 0.
+    - In mmcv, a convolution before a norm has no bias, which equals a bias of 0.
     """
     place = slot.place
     if place is None:
@@ -56,13 +57,13 @@ def implied_value(
 
 def _has(
     slot: Slot,
-    place: Place,
+    place: WeightPlace,
     role: str,
     naming: Naming,
     keys: Collection[str],
     part: str | None = None,
 ) -> bool:
-    """Whether the file has another weight of the same place."""
+    """Whether the file has a weight with another role at the same place."""
     other = replace(
         place,
         role=role,

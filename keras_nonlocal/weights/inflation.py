@@ -1,46 +1,47 @@
-"""Image network → video network, exactly."""
+"""Exact inflation of image networks to video networks."""
 
 import keras
 import numpy as np
 
+from keras_nonlocal.layer_names import STEM_POOL, convolution_of, pad_name
 from keras_nonlocal.weights.arrays import fit_positions
 from keras_nonlocal.weights.report import LoadReport
 from keras_nonlocal.weights.slots import Slot, model_slots
 
-_STEM_PADDING = "pool1_pad"
+_STEM_PADDING = pad_name(STEM_POOL)
 
 
 def inflate(
     image_model: keras.Model, video_model: keras.Model, *, strict: bool = True
 ) -> LoadReport:
-    """Copies an image ResNet into a network for clips, so that both compute the same.
+    """Copies the weights of an image ResNet into a network for clips.
 
-    A clip that repeats one image then gives the image's features and scores: for C2D
-    on every frame, for I3D on the frames whose temporal window does not touch the zero
-    padding. Each of the `t` planes of a `t×k×k` kernel is the image kernel divided by
-    `t`. What `keras.applications` does differently is folded into the batch
-    normalisation: the biases of the convolutions into the moving means, its epsilon of
-    1.001e-5 into the scales.
+    Afterwards, both networks compute the same function. A clip that repeats one image
+    has the features and scores of the image: with C2D on every frame, and with I3D on
+    the frames whose temporal window does not touch the zero padding. Each of the `t`
+    planes of a `t×k×k` kernel is the image kernel divided by `t`. The networks of
+    `keras.applications` have biases in their convolutions, which are folded into the
+    moving means, and the epsilon 1.001e-5, which is folded into the scales.
 
-    A non-local block that the image network does not have stays as it is: at its start
-    it is the identity.
+    Non-local blocks that the image network does not have keep their values. A new block
+    is the identity.
 
     Args:
         image_model: `keras.applications.ResNet50`, `ResNet101` or `ResNet152`, or an
             image network of this package.
         video_model: A network of this package of the same depth and width, for clips
             or images.
-        strict: Whether a classifier that does not fit is an error. With `False` it
-            stays as it is, as fine-tuning on another number of classes needs.
+        strict: Whether to raise an error if the classifier does not fit. With `False`,
+            it keeps its values, for fine-tuning with a different number of classes.
             Defaults to `True`.
 
     Returns:
-        What was loaded and left.
+        A report on the loaded and unchanged variables.
 
     Raises:
-        ValueError: If the two differ in depth, width, the place of their strides or
-            the padding of pool1, or (with `strict`) in their classifiers. The video
-            model is unchanged then.
+        ValueError: If the two networks differ in depth, width, the position of their
+            strides, the padding of pool1, or (with `strict`) in their classifiers. The
+            video model then stays unchanged.
 
     Example:
 
@@ -103,7 +104,7 @@ def _is_head(slot: Slot) -> bool:
 
 
 def _unused_layers(source: dict[str, Slot], video_model: keras.Model) -> list[str]:
-    """Layers of the image network that the video network lacks, its head aside."""
+    """Returns the layers that only the image network has, except the head."""
     present = {layer.name for layer in video_model.layers}
     names = {
         slot.name.partition("/")[0]
@@ -114,15 +115,15 @@ def _unused_layers(source: dict[str, Slot], video_model: keras.Model) -> list[st
 
 
 def _folded(source: dict[str, Slot], slot: Slot) -> np.ndarray:
-    """The value for `slot` of a norm without convolution bias and of its own epsilon.
+    """Returns the value for a slot after folding in the bias and the other ε.
 
-    γ (w ∗ x + b − μ) / √(σ² + ε) + β is unchanged when b moves into μ, and when γ takes
-    the ratio of the two √(σ² + ε).
+    γ (w ∗ x + b − μ) / √(σ² + ε) + β does not change if b is subtracted from μ, and if
+    γ is multiplied by the ratio of the two √(σ² + ε).
     """
     value = _numpy(source[slot.name])
     layer, _, role = slot.name.rpartition("/")
     if role == "moving_mean":
-        bias = source.get(f"{_convolution_of(layer)}/bias")
+        bias = source.get(f"{convolution_of(layer)}/bias")
         return value if bias is None else value - _numpy(bias)
     if role == "gamma":
         variance = _numpy(source[f"{layer}/moving_variance"])
@@ -133,17 +134,12 @@ def _folded(source: dict[str, Slot], slot: Slot) -> np.ndarray:
     return value
 
 
-def _convolution_of(norm_layer: str) -> str:
-    """Name of the convolution before a norm."""
-    return f"{norm_layer.removesuffix('_bn')}_conv"
-
-
 def _numpy(slot: Slot) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(slot.variable), np.float64)
 
 
 def _check_geometry(image_model: keras.Model, video_model: keras.Model) -> None:
-    """Strides and padding have no weights: they must agree."""
+    """Checks strides and padding, which weights do not determine."""
     image_layers, video_layers = (
         {layer.name: layer for layer in model.layers}
         for model in (image_model, video_model)

@@ -1,23 +1,23 @@
-"""Checkpoint → model: everything is checked before anything is assigned."""
+"""Loads checkpoints. Everything is checked before anything is assigned."""
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import keras
-import numpy as np
 
-from keras_nonlocal.weights.arrays import fit_positions, to_keras_layout
+from keras_nonlocal.files import replacing
+from keras_nonlocal.layer_names import PREDICTIONS
 from keras_nonlocal.weights.checkpoint import Checkpoint, read_checkpoint
 from keras_nonlocal.weights.errors import CheckpointError
-from keras_nonlocal.weights.implied import implied_value
-from keras_nonlocal.weights.names import NAMINGS, Naming, notes_on, recognize
+from keras_nonlocal.weights.names import (
+    NAMINGS,
+    Recognition,
+    recognize,
+)
+from keras_nonlocal.weights.planning import MAX_NAME, planned
 from keras_nonlocal.weights.report import LoadReport
-from keras_nonlocal.weights.slots import HEAD, Slot, model_slots
-
-_KERNEL_ROLES = ("kernel", "w_f")
-_MAX_NAME = 200
+from keras_nonlocal.weights.slots import Slot, model_slots
 
 
 def load_checkpoint(
@@ -25,28 +25,38 @@ def load_checkpoint(
 ) -> LoadReport:
     """Loads a checkpoint of any supported project into a network of this package.
 
-    The format and the project are recognised by the content: Caffe2 `.pkl` of the
-    paper's authors (also with frozen batch norms), PySlowFast `.pyth`, mmaction2
-    `.pth`, torchvision and timm ResNets `.pth`, and Keras's `.weights.h5`, `.h5`,
-    `.keras`; `.npz` with any of these names. The kernels of an image network are
-    inflated: each of the `t` planes of a `t×k×k` kernel is the `k×k` kernel divided by
-    `t`. See `read_checkpoint` for what makes reading safe.
+    The format and the project are recognized from the content:
 
-    Momenta, iteration counters and the like are skipped knowingly.
+    - Caffe2 `.pkl` of the paper's authors, also with frozen batch norms, and their
+      PyTorch conversion by pytorch-resnet3d;
+    - PySlowFast and PyTorchVideo `.pyth`, mmaction2 and GluonCV `.pth`;
+    - torchvision and timm ResNets `.pth`;
+    - detectors of Detectron and Detectron2 `.pkl`, torchvision and mmdetection `.pth`;
+    - Keras's `.weights.h5`, `.h5` and `.keras`;
+    - `.npz` with any of these names.
+
+    Prefixes that wrappers put before every name, such as `module.` or
+    `_orig_mod.backbone.`, may have any depth. Momenta, counters and averages (EMA)
+    beside the weights are skipped. The kernels of an image network are inflated: each
+    of the `t` planes of a `t×k×k` kernel is the `k×k` kernel divided by `t`. In layers
+    with LoRA, what LoRA has added to a kernel is reset. Reading is safe for untrusted
+    files; see `read_checkpoint`.
 
     Args:
-        model: A network of this package.
+        model: A network or a detector of this package.
         path: The file.
-        strict: Whether a missing, extra, misshaped or non-finite weight is an error.
-            With `False` everything that fits is loaded and the rest stays as it was,
-            as fine-tuning on another number of classes needs. Defaults to `True`.
+        strict: Whether to raise an error for a missing, extra, misshaped or non-finite
+            weight. With `False`, everything that fits is loaded and the rest keeps its
+            values, for fine-tuning with a different number of classes. Defaults to
+            `True`.
 
     Returns:
-        What was loaded, skipped and left.
+        A report on the loaded, skipped and unchanged weights.
 
     Raises:
-        CheckpointError: If the file cannot be read, or nothing in it fits, or, with
-            `strict`, anything does not fit. The model is unchanged then.
+        CheckpointError: If the file cannot be read, if nothing in it fits, or, with
+            `strict`, if anything does not fit. The model then stays unchanged.
+        ValueError: If the model is quantized.
 
     Example:
 
@@ -67,20 +77,20 @@ def convert_checkpoint(
     *,
     strict: bool = True,
 ) -> LoadReport:
-    """Loads a checkpoint into `model` and writes it as a Keras weights file.
+    """Loads a checkpoint into a model and writes it as a Keras weights file.
 
     Args:
         model: The network that the checkpoint belongs to.
-        source: A file that `load_checkpoint` takes.
+        source: A file that `load_checkpoint` supports.
         destination: Path of the new file; it must end in `.weights.h5`.
         strict: As in `load_checkpoint`. Defaults to `True`.
 
     Returns:
-        What was loaded, skipped and left.
+        A report on the loaded, skipped and unchanged weights.
 
     Raises:
-        ValueError: If `destination` has another ending.
-        CheckpointError: As `load_checkpoint` does.
+        ValueError: If `destination` does not end in `.weights.h5`.
+        CheckpointError: As in `load_checkpoint`.
     """
     if not os.fspath(destination).endswith(".weights.h5"):
         raise ValueError(
@@ -88,8 +98,36 @@ def convert_checkpoint(
             f"Received: destination={os.fspath(destination)!r}"
         )
     report = load_checkpoint(model, source, strict=strict)
-    model.save_weights(os.fspath(destination))
+    with replacing(destination) as unfinished:
+        model.save_weights(unfinished)
     return report
+
+
+def recognized(checkpoint: Checkpoint) -> Recognition:
+    """Returns the naming of a file.
+
+    Raises:
+        CheckpointError: If the naming is unknown.
+    """
+    found = recognize(checkpoint.arrays)
+    if found is None:
+        raise CheckpointError(
+            checkpoint.path,
+            "The weights have none of the known namings, "
+            f"{', '.join(dict.fromkeys(naming.name for naming in NAMINGS))}; the first "
+            f"is {next(iter(checkpoint.arrays))[:MAX_NAME]!r}.",
+        )
+    return found
+
+
+def _check_not_quantized(model: keras.Model, slots: Sequence[Slot]) -> None:
+    quantized = next((slot.name for slot in slots if slot.is_quantized), None)
+    if quantized is not None:
+        raise ValueError(
+            "`model` must not be quantized; load the checkpoint before `quantize`, or "
+            "use `model.load_weights` for a file of the quantized model. "
+            f"Received: model={model.name!r} with the quantized weight {quantized!r}"
+        )
 
 
 def assign_checkpoint(
@@ -99,36 +137,40 @@ def assign_checkpoint(
     strict: bool = True,
     without_head: bool = False,
     other_classes: bool = False,
+    new_blocks: bool = False,
 ) -> LoadReport:
-    """`load_checkpoint` for a file that was read already.
+    """Loads the content of a file as `load_checkpoint` does.
 
     Args:
         model: A network of this package.
         checkpoint: The file's content.
         strict: As in `load_checkpoint`.
-        without_head: Whether the file's classifier may stay unused by a model that
-            has none, also with `strict`.
-        other_classes: Whether the model's classifier may stay as it is where the
-            file's has another shape, also with `strict`.
+        without_head: Whether a model without a classifier may ignore the file's, even
+            with `strict`.
+        other_classes: Whether the model's classifier, and the layers of a detector
+            that depend on its classes, may keep their values if the file's have another
+            shape, even with `strict`.
+        new_blocks: Whether non-local blocks of which the file has nothing may keep
+            their values, even with `strict`.
     """
-    found = recognize(checkpoint.arrays)
-    if found is None:
-        raise CheckpointError(
-            checkpoint.path,
-            "The weights have none of the known namings, "
-            f"{', '.join(naming.name for naming in NAMINGS)}; the first is "
-            f"{next(iter(checkpoint.arrays))[:_MAX_NAME]!r}.",
-        )
-    naming, prefix = found
+    found = recognized(checkpoint)
+    naming, prefix = found.naming, found.prefix
     slots = model_slots(model)
-    plan = _planned(slots, naming, prefix, checkpoint.arrays)
-    if without_head and not any(slot.name.startswith(f"{HEAD}/") for slot in slots):
+    _check_not_quantized(model, slots)
+    plan = planned(slots, found, checkpoint)
+    if (
+        without_head
+        and naming.head_prefix
+        and not any(slot.name.startswith(f"{PREDICTIONS}/") for slot in slots)
+    ):
         beginning = prefix + naming.head_prefix
         head = [key for key in plan.unexpected if key.startswith(beginning)]
         plan.unexpected = [key for key in plan.unexpected if key not in head]
         plan.unused_head = head
     if other_classes:
         plan.excuse_other_head()
+    if new_blocks:
+        plan.excuse_new_blocks()
     problems = plan.problems()
     if strict and problems:
         raise CheckpointError(
@@ -141,121 +183,7 @@ def assign_checkpoint(
             checkpoint.path, f"Nothing in the checkpoint fits {model.name!r}."
         )
     for slot, value in plan.values:
-        slot.variable.assign(value)
+        slot.assign(value)
     for note in plan.notes:
         warnings.warn(note, stacklevel=3)
     return plan.report(checkpoint, naming)
-
-
-@dataclass
-class _Plan:
-    """What goes where, and what does not."""
-
-    values: list[tuple[Slot, np.ndarray]] = field(default_factory=list)
-    loaded: list[str] = field(default_factory=list)
-    implied: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-    misshaped: list[tuple[str, str, str]] = field(default_factory=list)
-    non_finite: list[tuple[str, str]] = field(default_factory=list)
-    unused_head: list[str] = field(default_factory=list)
-    other_head: list[tuple[str, str, str]] = field(default_factory=list)
-    training_state: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def excuse_other_head(self) -> None:
-        """A classifier of another shape is no misfit then."""
-        for entry in tuple(self.misshaped):
-            if entry[1].startswith(f"{HEAD}/"):
-                self.misshaped.remove(entry)
-                self.other_head.append(entry)
-
-    def problems(self) -> list[str]:
-        """One sentence per kind of misfit, each listing all its cases."""
-        lists = {
-            "Missing": self.missing,
-            "Unexpected": [key[:_MAX_NAME] for key in self.unexpected],
-            "Misshaped": [f"{key} {reason}" for key, _, reason in self.misshaped],
-            "Not finite": [key for key, _ in self.non_finite],
-        }
-        return [
-            f"{title} ({len(names)}): {', '.join(names)}."
-            for title, names in lists.items()
-            if names
-        ]
-
-    def report(self, checkpoint: Checkpoint, naming: Naming) -> LoadReport:
-        unused = self.unexpected + self.unused_head
-        skipped = [f"{key[:_MAX_NAME]}: not in the model" for key in unused]
-        misshaped = self.misshaped + self.other_head
-        skipped += [f"{key}: {reason}" for key, _, reason in misshaped]
-        skipped += [f"{key}: not finite" for key, _ in self.non_finite]
-        left = self.missing + [name for _, name, _ in misshaped]
-        left += [name for _, name in self.non_finite]
-        return LoadReport(
-            checkpoint.path,
-            naming.name,
-            tuple(self.loaded),
-            tuple(self.implied),
-            tuple(left),
-            tuple(skipped),
-            tuple(self.training_state),
-            tuple(self.notes),
-        )
-
-
-def _planned(
-    slots: Sequence[Slot],
-    naming: Naming,
-    prefix: str,
-    arrays: Mapping[str, np.ndarray],
-) -> _Plan:
-    plan = _Plan()
-    keys = {key.removeprefix(prefix): key for key in arrays if key.startswith(prefix)}
-    used = set()
-    for slot in slots:
-        key = next((key for key in naming.keys(slot) if key in keys), None)
-        if key is not None:
-            used.add(keys[key])
-            _plan_slot(plan, slot, key, arrays[keys[key]], naming)
-            continue
-        value = implied_value(slot, naming, keys)
-        if value is None:
-            plan.missing.append(slot.name)
-        else:
-            plan.values.append((slot, value))
-            plan.implied.append(slot.name)
-    for key in arrays:
-        if key in used:
-            continue
-        is_state = naming.is_training_state.fullmatch(key.removeprefix(prefix))
-        (plan.training_state if is_state else plan.unexpected).append(key)
-    plan.notes += notes_on(naming, keys)
-    return plan
-
-
-def _plan_slot(
-    plan: _Plan, slot: Slot, key: str, array: np.ndarray, naming: Naming
-) -> None:
-    value = array
-    if slot.place is not None and slot.place.role in _KERNEL_ROLES:
-        if naming.channels_first:
-            value = to_keras_layout(value)
-        value = fit_positions(value, slot.shape)
-    if value.shape != slot.shape:
-        reason = f"is {array.shape} and {slot.name} of the model is {slot.shape}"
-        plan.misshaped.append((key, slot.name, reason))
-        return
-    with np.errstate(over="ignore"):
-        value = value.astype(_numpy_dtype(slot))
-    if not np.isfinite(value).all():
-        plan.non_finite.append((key, slot.name))
-        return
-    plan.values.append((slot, value))
-    plan.loaded.append(slot.name)
-
-
-def _numpy_dtype(slot: Slot) -> type[np.float32] | type[np.float64]:
-    """NumPy has no bfloat16: variables below float32 take float32 and round."""
-    dtype = keras.backend.standardize_dtype(slot.variable.dtype)
-    return np.float64 if dtype == "float64" else np.float32

@@ -1,138 +1,30 @@
-"""How other projects name the weights of these networks.
+"""The namings of the supported projects, and their recognition.
 
-A naming turns a `Place` into the keys that may hold it. None of them is spelled by
-replacing pieces of another.
+A naming maps a `WeightPlace` to the keys that may hold it. Every naming is written out
+in full and never derived from another one by replacing parts.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from keras_nonlocal.weights.slots import Place, Slot
+import numpy as np
 
-Keys = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Naming:
-    """One project's names.
-
-    Attributes:
-        name: What reports call it.
-        fingerprints: Every file of this naming holds one of these keys.
-        keys: Place → keys that may hold it, the usual one first.
-        is_training_state: Matches keys that are no weights: momenta, counters.
-        head_prefix: What the keys of the classifier begin with.
-        channels_first: Whether kernels are `(out, in, …)`, not `(…, in, out)`.
-    """
-
-    name: str
-    fingerprints: Keys
-    keys: Callable[[Slot], Keys]
-    is_training_state: re.Pattern[str]
-    head_prefix: str
-    channels_first: bool = True
-
-
-_BRANCHES = {0: "branch1", 1: "branch2a", 2: "branch2b", 3: "branch2c"}
-_CAFFE2_NORM = {
-    "gamma": "s",
-    "beta": "b",
-    "moving_mean": "rm",
-    "moving_variance": "riv",
-}
-_CAFFE2_ROLE = {"kernel": "w", "bias": "b"}
-
-_TORCH_ROLE = {
-    "kernel": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
-
-
-def _placed(keys: Callable[[Place], Keys]) -> Callable[[Slot], Keys]:
-    def of_slot(slot: Slot) -> Keys:
-        return () if slot.place is None else keys(slot.place)
-
-    return of_slot
-
-
-def _caffe2(place: Place) -> Keys:
-    role = (_CAFFE2_NORM if place.is_norm else _CAFFE2_ROLE).get(place.role)
-    if role is None:  # the released code has no concatenation form
-        return ()
-    if place.unit == "head":
-        return (f"pred_{role}",)
-    if place.unit == "stem":
-        return (f"res_conv1_bn_{role}" if place.is_norm else f"conv1_{role}",)
-    if place.unit == "nonlocal":
-        part = "bn" if place.part == "norm" else place.part
-        return (f"nonlocal_conv{place.stage}_{place.block}_{part}_{role}",)
-    branch = f"res{place.stage}_{place.block}_{_BRANCHES[int(place.part)]}"
-    return (f"{branch}_bn_{role}" if place.is_norm else f"{branch}_{role}",)
-
-
-def _pyslowfast(place: Place) -> Keys:
-    role = _TORCH_ROLE.get(place.role)
-    if role is None:
-        return ()
-    if place.unit == "head":
-        return (f"head.projection.{role}",)
-    if place.unit == "stem":
-        return (f"s1.pathway0_stem.{'bn' if place.is_norm else 'conv'}.{role}",)
-    pathway = f"s{place.stage}.pathway0"
-    if place.unit == "nonlocal":
-        part = "bn" if place.part == "norm" else f"conv_{place.part}"
-        return (f"{pathway}_nonlocal{place.block}.{part}.{role}",)
-    branch = "branch1" if place.part == 0 else f"branch2.{'abc'[int(place.part) - 1]}"
-    suffix = "_bn" if place.is_norm else ""
-    return (f"{pathway}_res{place.block}.{branch}{suffix}.{role}",)
-
-
-def _mmaction2(place: Place) -> Keys:
-    if place.unit == "head":
-        return (f"cls_head.fc_cls.{_TORCH_ROLE[place.role]}",)
-    layer = f"backbone.layer{place.stage - 1}.{place.block}"
-    if place.unit == "nonlocal":
-        return tuple(f"{layer}.non_local_block.{key}" for key in _mmcv_nonlocal(place))
-    # TSM wraps the blocks that a non-local block follows, and shifted convolutions.
-    if place.unit == "stem":
-        modules: Keys = ("backbone.conv1",)
-    else:
-        module = "downsample" if place.part == 0 else f"conv{place.part}"
-        modules = (f"{layer}.{module}", f"{layer}.block.{module}")
-    kinds = ("bn",) if place.is_norm else ("conv", "conv.net")
-    role = _TORCH_ROLE[place.role]
-    return tuple(f"{module}.{kind}.{role}" for module in modules for kind in kinds)
-
-
-def _mmcv_nonlocal(place: Place) -> Keys:
-    # With sub-sampling, φ and g are followed by a pooling, which numbers them.
-    if place.role == "w_f":
-        return ("concat_project.conv.weight",)
-    role = _TORCH_ROLE[place.role]
-    if place.part == "norm":
-        return (f"conv_out.bn.{role}",)
-    if place.part == "out":
-        return (f"conv_out.conv.{role}",)
-    return (f"{place.part}.conv.{role}", f"{place.part}.0.conv.{role}")
-
-
-def _torchvision(place: Place) -> Keys:
-    if place.unit == "nonlocal":
-        return ()
-    role = _TORCH_ROLE[place.role]
-    if place.unit == "head":
-        return (f"fc.{role}",)
-    if place.unit == "stem":
-        return (f"{'bn1' if place.is_norm else 'conv1'}.{role}",)
-    layer = f"layer{place.stage - 1}.{place.block}"
-    if place.part == 0:
-        return (f"{layer}.downsample.{1 if place.is_norm else 0}.{role}",)
-    return (f"{layer}.{'bn' if place.is_norm else 'conv'}{place.part}.{role}",)
+from keras_nonlocal.layer_names import PREDICTIONS, STEM, convolution_name
+from keras_nonlocal.weights.caffe2_names import caffe2_keys
+from keras_nonlocal.weights.detection_names import DETECTOR_NAMINGS, MMDETECTION
+from keras_nonlocal.weights.naming import Naming, placed
+from keras_nonlocal.weights.slots import Slot
+from keras_nonlocal.weights.torch_names import (
+    Keys,
+    gluoncv_keys,
+    mmaction2_keys,
+    pyslowfast_keys,
+    pytorchvideo_keys,
+    resnet3d_keys,
+    torchvision_keys,
+)
 
 
 def _keras(slot: Slot) -> Keys:
@@ -140,69 +32,164 @@ def _keras(slot: Slot) -> Keys:
     return (slot.name, f"{owner}/vars/{slot.index}")
 
 
-_TORCH_STATE = re.compile(r"(.*\.)?num_batches_tracked")
+_COUNTERS = r"(.*\.)?num_batches_tracked"
+_TORCH_STATE = re.compile(_COUNTERS)
 
 CAFFE2 = Naming(
     "caffe2",
-    ("conv1_w",),
-    _placed(_caffe2),
-    re.compile(r".*_momentum|lr|model_iter|epoch"),
+    (("conv1_w",),),
+    placed(caffe2_keys),
+    # Detectron's image networks have a bias there that its detectors leave out.
+    re.compile(r".*_momentum|lr|model_iter|epoch|fc1000_[wb]|conv1_b"),
     "pred_",
+    has_affine_norms=True,
 )
+MMACTION2 = Naming(
+    "mmaction2",
+    (("backbone.conv1.conv.weight",),),
+    placed(mmaction2_keys),
+    _TORCH_STATE,
+    "cls_head.",
+)
+# PyTorchVideo counts the pooling after res2 among the blocks.
+PYTORCHVIDEO = Naming(
+    "pytorchvideo",
+    (
+        (
+            "blocks.0.conv.weight",
+            "blocks.3.res_blocks.0.branch2.conv_a.weight",
+            "blocks.5.res_blocks.0.branch2.conv_a.weight",
+        ),
+    ),
+    placed(partial(pytorchvideo_keys, stage_indices=(1, 3, 4, 5, 6))),
+    _TORCH_STATE,
+    "blocks.6.",
+)
+PYTORCHVIDEO_WITHOUT_POOL = Naming(
+    "pytorchvideo",
+    (("blocks.0.conv.weight", "blocks.2.res_blocks.0.branch2.conv_a.weight"),),
+    placed(partial(pytorchvideo_keys, stage_indices=(1, 2, 3, 4, 5))),
+    _TORCH_STATE,
+    "blocks.5.",
+)
+GLUONCV = Naming(
+    "gluoncv",
+    (("first_stage.0.weight", "res_layers.0.0.conv1.weight"),),
+    placed(gluoncv_keys),
+    # These modules hold others a second time.
+    re.compile(
+        rf"{_COUNTERS}|.*\.nonlocal_block\.(W_bn|sub_phi|sub_g)\..*|head\.1\..*"
+    ),
+    "fc.",
+)
+RESNET3D = Naming(
+    "resnet3d",
+    (("conv1.weight", "layer1.0.conv1.weight"),),
+    placed(resnet3d_keys),
+    _TORCH_STATE,
+    "fc.",
+    kernel_rank=5,
+)
+TORCHVISION = Naming(
+    "torchvision",
+    (("conv1.weight", "layer1.0.conv1.weight"),),
+    placed(torchvision_keys),
+    _TORCH_STATE,
+    "fc.",
+)
+PYSLOWFAST = Naming(
+    "pyslowfast",
+    (("s1.pathway0_stem.conv.weight",),),
+    placed(pyslowfast_keys),
+    _TORCH_STATE,
+    "head.",
+)
+KERAS = Naming(
+    "keras",
+    ((f"{convolution_name(STEM)}/kernel",), (f"{convolution_name(STEM)}/vars/0",)),
+    _keras,
+    re.compile(r"(optimizer(_weights)?|seed_generator)/.*|.*/seed_generator/.*"),
+    f"{PREDICTIONS}/",
+    channels_first=False,
+)
+# The backbones of detectors are named as networks of their own. RESNET3D comes before
+# TORCHVISION, which has the same names for images.
 NAMINGS = (
+    *DETECTOR_NAMINGS,
     CAFFE2,
-    Naming(
-        "pyslowfast",
-        ("s1.pathway0_stem.conv.weight",),
-        _placed(_pyslowfast),
-        _TORCH_STATE,
-        "head.",
-    ),
-    Naming(
-        "mmaction2",
-        ("backbone.conv1.conv.weight",),
-        _placed(_mmaction2),
-        _TORCH_STATE,
-        "cls_head.",
-    ),
-    Naming(
-        "torchvision", ("conv1.weight",), _placed(_torchvision), _TORCH_STATE, "fc."
-    ),
-    Naming(
-        "keras",
-        ("conv1_conv/kernel", "conv1_conv/vars/0"),
-        _keras,
-        re.compile(r"(optimizer(_weights)?|seed_generator)/.*|.*/seed_generator/.*"),
-        "predictions/",
-        channels_first=False,
-    ),
+    PYSLOWFAST,
+    PYTORCHVIDEO,
+    PYTORCHVIDEO_WITHOUT_POOL,
+    MMACTION2,
+    GLUONCV,
+    RESNET3D,
+    TORCHVISION,
+    KERAS,
 )
 
-# What a wrapper put before every key, as `torch.nn.parallel` does.
-_WRAPPER_PREFIXES = ("module.", "model.", "")
+# Components in the keys of a second, averaged copy of the weights.
+_AVERAGE = re.compile(
+    r"(?:^|[./_])(?:ema|swa|averaged?|n_averaged|teacher|shadow)(?:[./_]|$)", re.I
+)
 
 
-def recognize(keys: Iterable[str]) -> tuple[Naming, str] | None:
-    """Finds the naming of a file, and the prefix that all its keys have.
+@dataclass(frozen=True)
+class Recognition:
+    """The naming of a file.
+
+    Attributes:
+        naming: The naming.
+        prefix: Prefix of all its keys, such as `"module.backbone."`.
+    """
+
+    naming: Naming
+    prefix: str
+
+    def is_training_state(self, key: str) -> bool:
+        """Whether a key that is not in the model is not a weight at all."""
+        own = key.removeprefix(self.prefix)
+        if self.naming.is_training_state.fullmatch(own):
+            return True
+        return _AVERAGE.search(own) is not None
+
+
+def recognize(arrays: Mapping[str, np.ndarray]) -> Recognition | None:
+    """Finds the naming of a file and the prefix of its keys.
+
+    Wrappers put prefixes of any depth before every key. If a file also contains
+    averages of the weights (EMA), the weights are chosen.
 
     Args:
-        keys: The keys of the arrays.
+        arrays: The arrays by their keys.
 
     Returns:
         The naming and the prefix, or `None`.
     """
-    present = set(keys)
     for naming in NAMINGS:
-        for prefix in _WRAPPER_PREFIXES:
-            if any(prefix + key in present for key in naming.fingerprints):
-                return naming, prefix
+        prefixes = {
+            key[: len(key) - len(alternative[0])]
+            for alternative in naming.fingerprints
+            for key in arrays
+            if key.endswith(alternative[0])
+        }
+        fitting = [
+            prefix
+            for prefix in prefixes
+            if prefix[-1:] in ("", ".", "/") and naming.fits(prefix, arrays)
+        ]
+        if fitting:
+            return Recognition(naming, min(fitting, key=_preference))
     return None
 
 
+def _preference(prefix: str) -> tuple[bool, int, str]:
+    return _AVERAGE.search(prefix) is not None, len(prefix), prefix
+
+
 def notes_on(naming: Naming, keys: Iterable[str]) -> list[str]:
-    """What the keys say about a computation that differs from this package's."""
+    """Returns notes on the project's computations that differ from this package's."""
     notes = []
-    if naming.name == "mmaction2":
+    if naming is MMACTION2:
         keys = tuple(keys)
         if any(".non_local_block.g.0." in key for key in keys):
             notes.append(
@@ -214,4 +201,9 @@ def notes_on(naming: Naming, keys: Iterable[str]) -> list[str]:
                 "The file is of a network with temporal shifts, which no network of "
                 "this package has: the weights are a starting point for training."
             )
+    if naming is MMDETECTION and any(".nonlocal_block." in key for key in keys):
+        notes.append(
+            "mmdetection has its non-local blocks inside the residual branch, which no "
+            "network of this package has: they were not loaded."
+        )
     return notes

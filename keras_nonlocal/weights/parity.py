@@ -1,4 +1,4 @@
-"""How far a network's logits are from those of the framework its weights come from."""
+"""Compares a network with the framework that its weights come from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_nonlocal.weights.slots import HEAD
-
-STEM_OUTPUT = "pool1_pool"
+from keras_nonlocal.layer_names import (
+    PREDICTIONS,
+    STEM_POOL,
+    pool_name,
+    read_block_layer,
+)
 
 
 @dataclass(frozen=True)
@@ -16,10 +19,11 @@ class ParityReport:
     """Differences, each relative to the largest magnitude of the reference.
 
     Attributes:
-        logits: Of the logits.
-        stages: Name of a reference mean (`"mean_s1"` … `"mean_s5"`) → of the features
-            after the stem (with its pooling), res2 … res5, averaged over all positions.
-        tolerance: What counts as equal.
+        logits: The difference of the logits.
+        stages: The differences of the features after the stem (with its pooling) and
+            after res2 … res5, averaged over all positions. The keys are `"mean_s1"` …
+            `"mean_s5"`.
+        tolerance: Largest difference that counts as equal.
     """
 
     logits: float
@@ -28,7 +32,7 @@ class ParityReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every difference is within the tolerance; NaN is not."""
+        """Whether every difference is within the tolerance. NaN never is."""
         differences = (self.logits, *self.stages.values())
         return all(value <= self.tolerance for value in differences)
 
@@ -51,11 +55,11 @@ def parity_report(
 
     Args:
         model: A network of this package with its classifier.
-        clips: Normalised clips `(batch, num_frames, height, width, channels)`.
+        clips: Normalized clips `(batch, num_frames, height, width, channels)`.
         logits: `(batch, classes)`, before the softmax.
-        stage_means: Any of `"mean_s1"` … `"mean_s5"`, each `(batch, channels)`: the
-            features after stem and pool1, res2 … res5, averaged over frames and space.
-            Defaults to none.
+        stage_means: The features after the stem (with pool1) and after res2 … res5,
+            averaged over frames and space. The keys are any of `"mean_s1"` …
+            `"mean_s5"`, and each value is `(batch, channels)`. Defaults to no stages.
         tolerance: Largest difference, relative to the largest magnitude of the
             reference, that counts as equal. Defaults to `1e-4`.
 
@@ -63,16 +67,16 @@ def parity_report(
         The differences.
 
     Raises:
-        ValueError: If `logits` or a mean has another shape than the model's, or the
-            model has no classifier.
+        ValueError: If the shape of `logits` or of a mean differs from the model's, or
+            the model has no classifier.
     """
     tensors = {name: _stage_output(model, name) for name in stage_means or {}}
-    head = model.get_layer(HEAD)
-    outputs = keras.Model(model.input, {HEAD: head.input, **tensors}).predict_on_batch(
-        clips
-    )
+    head = model.get_layer(PREDICTIONS)
+    outputs = keras.Model(
+        model.input, {PREDICTIONS: head.input, **tensors}
+    ).predict_on_batch(clips)
     kernel, bias = (keras.ops.convert_to_numpy(w) for w in head.weights)
-    own_logits = np.asarray(outputs[HEAD], np.float64) @ kernel + bias
+    own_logits = np.asarray(outputs[PREDICTIONS], np.float64) @ kernel + bias
     channels_first = keras.config.image_data_format() == "channels_first"
     differences = {}
     for name in tensors:
@@ -91,15 +95,15 @@ def parity_report(
 
 
 def _stage_output(model: keras.Model, name: str) -> object:
-    """The output of the last layer of `"mean_s1"` … `"mean_s5"`."""
+    """Returns the output of the last layer of a stage, `"mean_s1"` … `"mean_s5"`."""
     number = name.removeprefix("mean_s")
     if number == "1":
-        return model.get_layer(STEM_OUTPUT).output
-    prefix = f"conv{number}_block"
+        return model.get_layer(pool_name(STEM_POOL)).output
+    parts = [(layer, read_block_layer(layer.name)) for layer in model.layers]
     last = [
         layer
-        for layer in model.layers
-        if layer.name.startswith(prefix) and layer.name.endswith(("_out", "_nl"))
+        for layer, part in parts
+        if part is not None and part.ends_block and str(part.stage) == number
     ]
     if not name.startswith("mean_s") or not last:
         raise ValueError(
@@ -113,7 +117,7 @@ def _relative_difference(name: str, own: np.ndarray, reference: np.ndarray) -> f
     reference = np.asarray(reference, np.float64)
     if own.shape != reference.shape:
         raise ValueError(
-            f"`{name}` must have the shape {own.shape} that the model's have. "
+            f"`{name}` must have the shape {own.shape}, as the model's values do. "
             f"Received: {name}.shape={reference.shape}"
         )
     return float(np.abs(own - reference).max() / np.abs(reference).max())

@@ -1,7 +1,7 @@
-"""The released checkpoints, one row each.
+"""The table of released checkpoints, with one row for each.
 
-The accuracies are those that the authors published, not measured here. The projects
-publish neither sizes nor full hashes: those fields are filled where they do.
+Accuracies are published values and were not measured here. Most projects publish
+neither sizes nor hashes.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ class Architecture(TypedDict, total=False):
     depth: int
     variant: str
     classes: int
+    width: int
     nonlocal_blocks: int
     nonlocal_mode: str
     nonlocal_temporal_group_size: Mapping[str, int]
@@ -38,19 +39,19 @@ class Preset:
     """A released checkpoint.
 
     Attributes:
-        name: What `weights=` takes.
-        url: Its address.
-        architecture: Arguments of `NLResNet` that make the network it belongs to.
+        name: Value of `weights` in the builders.
+        url: URL of the file.
+        architecture: Arguments of `NLResNet` for its network.
         num_frames: Frames per clip.
-        frame_stride: Distance of these frames in the video, in frames.
-        normalization: What its pixels mean.
+        frame_stride: Distance between these frames in the video, in frames.
+        normalization: The normalization of its pixels.
         top1: Published accuracy on the validation videos of Kinetics-400, in percent,
             with 10 clips and 3 crops per video.
-        top5: The same.
-        license: Of the weights.
-        size: Bytes of the file, or `None` where nobody published it.
-        sha256: Hexadecimal digits that the file's SHA-256 begins with (all 64, or the
-            8 that mmaction2 puts in file names), or `None` where nobody published any.
+        top5: Published top-5 accuracy on the same videos, in percent.
+        license: License of the weights.
+        size: Size of the file in bytes, or `None` if it was not published.
+        sha256: The first hexadecimal digits of the file's SHA-256 (all 64, or the 8 in
+            file names of mmaction2), or `None` if they were not published.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class _Row:
-    """A Caffe2 file: what its name in the release says."""
+    """A Caffe2 file, described by its name in the release."""
 
     file: str
     variant: str
@@ -228,6 +229,8 @@ PRESETS: Mapping[str, Preset] = {
         ),
     )
 }
+"""The released checkpoints, by the name that the argument `weights` of the builders
+takes. `keras-nonlocal info` prints them."""
 
 KINETICS400 = "kinetics400"
 
@@ -241,22 +244,23 @@ def find_preset(
     stem_temporal_strides: tuple[int, int] = (1, 1),
     temporal_pool: bool = True,
 ) -> Preset:
-    """Finds the released checkpoint that `weights=` of a builder means.
+    """Finds the released checkpoint for the `weights` argument of a builder.
 
     Args:
         weights: `"kinetics400"`, or the name of a preset.
-        depth: Of the network.
-        variant: Of the network.
-        nonlocal_blocks: Of the network.
-        stem_temporal_strides: Of the network.
-        temporal_pool: Of the network.
+        depth: Depth of the network, as in `NLResNet`.
+        variant: Variant of the network, as in `NLResNet`.
+        nonlocal_blocks: Number of non-local blocks, as in `NLResNet`.
+        stem_temporal_strides: As in `NLResNet`. Defaults to `(1, 1)`.
+        temporal_pool: As in `NLResNet`. Defaults to `True`.
 
     Returns:
-        The preset of that name; for `"kinetics400"` the first of the table that was
-        released for such a network.
+        The preset with that name. For `"kinetics400"`, the first preset in the table
+        for such a network.
 
     Raises:
-        ValueError: If there is none, or the named one belongs to another network.
+        ValueError: If no preset has that name, or the preset is for a different
+            network.
 
     Example:
 

@@ -1,24 +1,28 @@
-"""What loading a checkpoint did."""
+"""The report on a loaded checkpoint."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was loaded, skipped and left.
+    """Lists the loaded, skipped and unchanged weights.
 
     Attributes:
         path: The file.
-        naming: Whose names the file has: `"caffe2"`, `"pyslowfast"`, `"mmaction2"`,
-            `"torchvision"` or `"keras"`.
-        loaded: Weights of the model that took a value of the file.
-        implied: Weights that the file leaves out because its project has a fixed value
-            there (statistics of a frozen batch norm), which they took.
-        left: Weights of the model that keep the value they had.
+        naming: The project whose names the file uses: `"caffe2"`, `"pyslowfast"`,
+            `"pytorchvideo"`, `"mmaction2"`, `"gluoncv"`, `"resnet3d"`,
+            `"torchvision"`, `"detectron"`, `"detectron2"`, `"mmdetection"` or
+            `"keras"`.
+        loaded: Weights of the model that were set to a value in the file.
+        implied: Weights of the model that were set to a value that the file omits
+            because its project fixes it, such as the statistics of a frozen batch
+            normalization.
+        left: Weights of the model that kept their values.
         skipped: Entries of the file that were not used, each with the reason.
-        training_state: Entries of the file that are no weights: momenta, counters.
-        notes: Where the file's project computes something else with the same weights;
-            `load_checkpoint` warns of it too.
+        training_state: Entries of the file that are not weights of the network:
+            momenta, counters, averages.
+        notes: Differences between the computations of the file's project and this
+            package. `load_checkpoint` also warns about them.
     """
 
     path: str

@@ -1,47 +1,31 @@
-"""The variables of a network, each with its place in the architecture.
+"""The variables of a network and their places in the architecture.
 
-The walk goes over the expanded specification that the model's layers amount to, so
-every naming of another project is a function of a `Place`, not of a layer's name.
+The places of all layers are found by walking the specifications of all networks once.
+The naming of each project is a function of a `WeightPlace`, not of a layer's name.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import keras
+import numpy as np
 
-STEM_CONVOLUTION = "conv1_conv"
-STEM_NORM = "conv1_bn"
-HEAD = "predictions"
+from keras_nonlocal.architectures import DEPTHS, STAGES, BottleneckSpec, network_spec
+from keras_nonlocal.layer_names import (
+    PREDICTIONS,
+    STEM,
+    branch_name,
+    convolution_name,
+    norm_name,
+)
+from keras_nonlocal.weights.detector_places import detector_place
+from keras_nonlocal.weights.places import NORM_ROLES, WeightPlace
 
-_BLOCK_LAYER = re.compile(r"conv([2-5])_block(\d+)_(?:([0-3])_(conv|bn)|(nl))")
 _NONLOCAL_PARTS = ("theta", "phi", "g", "out", "norm")
-NORM_ROLES = ("gamma", "beta", "moving_mean", "moving_variance")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a variable belongs.
-
-    Attributes:
-        unit: `"stem"`, `"block"` (a convolution or norm of a residual block),
-            `"nonlocal"` or `"head"`.
-        role: `"kernel"`, `"bias"`, `"gamma"`, `"beta"`, `"moving_mean"`,
-            `"moving_variance"` or `"w_f"`.
-        is_norm: Whether it belongs to a batch normalisation.
-        stage: 2 … 5, or 1 for the stem and 6 for the head.
-        block: Index of the residual block inside its stage, from 0.
-        part: 0 (shortcut), 1, 2, 3 of a residual block; `"theta"`, `"phi"`, `"g"`,
-            `"out"`, `"norm"` or `"w_f"` of a non-local block.
-    """
-
-    unit: str
-    role: str
-    is_norm: bool = False
-    stage: int = 1
-    block: int = 0
-    part: int | str = 0
+# No file has them: Keras merges them into the kernel when it saves.
+_LORA_VARIABLES = frozenset({"lora_kernel_a", "lora_kernel_b"})
 
 
 @dataclass(frozen=True)
@@ -50,15 +34,16 @@ class Slot:
 
     Attributes:
         name: `"conv4_block3_nl/theta/kernel"`: layer, sub-layer and role.
-        index: The variable's number in its layer, as Keras's files count.
-        place: Where it belongs; `None` for layers that no published network has.
+        index: The variable's number in its layer, as in Keras's files.
+        place: The place of the variable, or `None` for layers that no published network
+            has.
         variable: The Keras variable.
         layer: The layer or sub-layer that owns the variable.
     """
 
     name: str
     index: int
-    place: Place | None
+    place: WeightPlace | None
     variable: Any
     layer: keras.layers.Layer
 
@@ -67,21 +52,34 @@ class Slot:
         """The variable's shape."""
         return tuple(self.variable.shape)
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether Keras has quantized the layer."""
+        return getattr(self.layer, "quantization_mode", None) is not None
+
+    def assign(self, value: np.ndarray) -> None:
+        """Assigns a value. A new kernel replaces what LoRA adds to it, too."""
+        self.variable.assign(value)
+        is_kernel = self.name.endswith("/kernel")
+        if is_kernel and getattr(self.layer, "lora_enabled", False):
+            added = self.layer.lora_kernel_b
+            added.assign(np.zeros(added.shape, "float32"))
+
 
 def model_slots(model: keras.Model) -> list[Slot]:
-    """Returns the weights of `model` in the order of its layers."""
+    """Returns the weights of `model` in the order of its layers, without LoRA's."""
     slots: list[Slot] = []
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             slots += model_slots(layer)
         else:
             slots += _layer_slots(layer)
-    return slots
+    return [slot for slot in slots if slot.variable.name not in _LORA_VARIABLES]
 
 
 def _layer_slots(layer: keras.layers.Layer) -> Iterator[Slot]:
     owned = {id(variable) for variable in layer.weights}
-    place = _layer_place(layer.name)
+    place = _layer_places().get(layer.name) or detector_place(layer.name)
     for part in _NONLOCAL_PARTS:
         sublayer = getattr(layer, part, None)
         if not isinstance(sublayer, keras.layers.Layer):
@@ -107,29 +105,46 @@ def _layer_slots(layer: keras.layers.Layer) -> Iterator[Slot]:
         )
 
 
-def _layer_place(name: str) -> Place | None:
-    """The place of a layer, its role still open."""
-    if name in (STEM_CONVOLUTION, STEM_NORM):
-        return Place("stem", "")
-    if name == HEAD:
-        return Place("head", "", stage=6)
-    match = _BLOCK_LAYER.fullmatch(name)
-    if match is None:
-        return None
-    stage, block = int(match[1]), int(match[2]) - 1
-    if match[5]:
-        return Place("nonlocal", "", stage=stage, block=block)
-    return Place("block", "", stage=stage, block=block, part=int(match[3]))
+@cache
+def _layer_places() -> dict[str, WeightPlace]:
+    """Returns the places of all layers in the tables by name, with an empty role."""
+    places = {
+        convolution_name(STEM): WeightPlace("stem", ""),
+        norm_name(STEM): WeightPlace("stem", ""),
+        PREDICTIONS: WeightPlace("head", "", stage=6),
+    }
+    for depth, row in DEPTHS.items():
+        after_every_block = {
+            stage: tuple(range(number))
+            for stage, number in zip(STAGES, row.blocks, strict=True)
+        }
+        spec = network_spec(depth, "c2d", nonlocal_blocks=after_every_block)
+        for number, stage in enumerate(spec.stages, start=2):
+            for index, block in enumerate(stage.blocks):
+                place = WeightPlace("block", "", stage=number, block=index)
+                places |= dict(_block_places(block, place))
+    return places
 
 
-def _with_role(place: Place | None, role: str, part: str) -> Place | None:
+def _block_places(
+    block: BottleneckSpec, place: WeightPlace
+) -> Iterator[tuple[str, WeightPlace]]:
+    """Yields the layers of a residual block and of the non-local block after it."""
+    shortcut = () if block.shortcut_strides is None else (0,)
+    for branch in (*shortcut, *range(1, len(block.kernel_sizes) + 1)):
+        unit = branch_name(block.name, branch)
+        for name in (convolution_name(unit), norm_name(unit)):
+            yield name, replace(place, part=branch)
+    if block.nonlocal_name is not None:
+        yield block.nonlocal_name, replace(place, unit="nonlocal")
+
+
+def _with_role(place: WeightPlace | None, role: str, part: str) -> WeightPlace | None:
     if place is None:
         return None
-    return Place(
-        place.unit,
-        role,
+    return replace(
+        place,
+        role=role,
         is_norm=role in NORM_ROLES,
-        stage=place.stage,
-        block=place.block,
         part=part if place.unit == "nonlocal" else place.part,
     )

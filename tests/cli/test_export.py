@@ -70,16 +70,16 @@ def test_options_that_are_not_given_do_not_hinder_other_formats(saved, tmp_path)
             ["missing.keras", "serving"],
             "must be a `.keras` file that exists. Received: 'missing",
         ),
-        (["MODEL", "serving", "--short-side", "9"], "Received: short_side=9"),
+        (["MODEL", "serving", "--short-side", "9"], "Received: --short-side=9"),
         (["MODEL", "serving", "--class-names", "TWO"], "2 names in"),
         (["MODEL", "serving", "--activation", "sharp"], "sharp"),
         (
             ["MODEL", "serving", "--format", "litert", "--num-crops", "3"],
-            "Received: num_crops=3 with format='litert'",
+            "Received: --num-crops=3 with --format='litert'",
         ),
         (
             ["MODEL", "serving", "--format", "onnx", "--no-warm-up"],
-            "Received: warm_up=False with format='onnx'",
+            "Received: --no-warm-up with --format='onnx'",
         ),
     ],
 )
@@ -101,3 +101,12 @@ def test_help_has_an_example(capsys):
         main(["export", "--help"])
     printed = " ".join(capsys.readouterr().out.split())
     assert "example: keras-nonlocal export model.keras serving/gestures" in printed
+
+
+def test_an_unknown_activation_is_one_sentence(saved, tmp_path, capsys):
+    arguments = ["export", str(saved[1] / "model.keras"), str(tmp_path / "serving")]
+    assert main([*arguments, "--activation", "softmux"]) == 2
+    assert capsys.readouterr().err == (
+        "keras-nonlocal: `--activation` must be the name of one of Keras's "
+        "activations, such as softmax. Received: --activation='softmux'\n"
+    )

@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def expected_scores(paths):
-    from keras_nonlocal.cli.model_file import load_model_file
+    from keras_nonlocal.cli.options.model_file import load_model_file
 
     return predict_video(load_model_file("model.keras"), paths, 2, 1, frame_stride=2)
 

@@ -79,7 +79,7 @@ def test_progress_is_for_terminals(collection, capsys, monkeypatch):
 
 def test_user_errors_are_one_line(collection, capsys):
     assert main(["scan", "nowhere"]) == 2
-    assert "does not exist. Received: directory='nowhere'" in capsys.readouterr().err
+    assert "Every VIDEO must exist. Received: 'nowhere'" in capsys.readouterr().err
     assert main(["scan", "videos", "--threads", "0"]) == 2
     assert "Received: num_threads=0" in capsys.readouterr().err
     assert main(["scan", "videos", "--csv", "no/such/folder.csv"]) == 2

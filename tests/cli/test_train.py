@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.cli import main
+from keras_nonlocal.runs import TrainingSettings
+from keras_nonlocal.tensorflow_start.line_filter import is_startup_line
 from tests.cli.train_command import arguments
 from tests.data.videos import moving_pictures, write_video
 
@@ -41,21 +43,25 @@ def trained(videos, tmp_path_factory):
     finished = subprocess.run(
         [sys.executable, "-m", "keras_nonlocal", *command],
         cwd=Path(__file__).parents[2],
-        env={k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"},
+        env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
+    lines = finished.stderr.encode().splitlines(keepends=True)
+    assert not any(map(is_startup_line, lines)), finished.stderr
     return json.loads(finished.stdout), output
 
 
 def test_what_it_prints_is_the_recipe_and_the_figures(trained, videos):
     printed, _ = trained
     assert printed["class_names"] == ["a", "b"]
-    assert printed["options"]["learning_rate"] == 0.08
-    assert printed["options"]["decay_at"] == [0.375, 0.75]
-    assert printed["options"]["videos"] == str(videos)
+    settings = printed["settings"]
+    assert settings["recipe"]["learning_rate"] == 0.08
+    assert settings["recipe"]["decay_at"] == [0.375, 0.75]
+    assert settings["data"]["videos"] == str(videos)
+    assert not settings["clips"]["horizontal_flip"]
     assert printed["plan"] == {
         "num_videos": 10,
         "num_validation_videos": 2,
@@ -75,7 +81,9 @@ def test_what_it_prints_is_the_recipe_and_the_figures(trained, videos):
 def test_what_it_writes_is_what_it_trained(trained, videos):
     printed, output = trained
     config = json.loads((output / "config.json").read_text())
-    assert config["options"] == printed["options"]
+    assert config["settings"] == printed["settings"]
+    settings = TrainingSettings.load(output)
+    assert settings.to_dict() == printed["settings"]
     with (output / "history.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses == printed["history"]["loss"]
@@ -97,8 +105,10 @@ def test_what_it_writes_is_what_it_trained(trained, videos):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning_rate": 0.1}, "where learning_rate is 0.08 instead of 0.1"),
-        ({"epochs": 3}, "where epochs is 2 instead of 3"),
+        ({"learning_rate": 0.1}, "where `--learning-rate` is 0.08 instead of 0.1"),
+        ({"epochs": 3}, "where `--epochs` is 2 instead of 3"),
+        ({"schedule": "cosine"}, "`--schedule` is 'steps' instead of 'cosine'"),
+        ({"batch_size": 5}, "where `--batch-size` is 4 instead of 5"),
     ],
 )
 def test_another_training_does_not_go_on_in_the_folder(
@@ -125,7 +135,7 @@ def test_it_goes_on_without_a_video_at_which_it_stopped(videos, tmp_path, capsys
     assert (tmp_path / "out" / "model.keras").exists()
 
 
-def test_the_test_can_be_asked_for_otherwise(trained, videos, tmp_path):
+def test_the_test_can_be_asked_for_otherwise(trained, videos, tmp_path, capsys):
     folder = tmp_path / "copy"
     shutil.copytree(trained[1], folder)
     changes = {
@@ -135,6 +145,7 @@ def test_the_test_can_be_asked_for_otherwise(trained, videos, tmp_path):
         "on_error": "skip",
     }
     assert main(arguments(videos, folder, num_clips=1, **changes)) == 0
+    assert "is finished: its last epoch, 2, is trained" in capsys.readouterr().out
     lines = (folder / "test_scores.jsonl").read_text().splitlines()
     assert len(lines) == 5
     assert json.loads(lines[0])["settings"]["num_clips"] == 1
@@ -152,7 +163,7 @@ def test_other_videos_are_another_training(videos, tmp_path, capsys):
 
     assert main(command(0)) == 0
     assert main(command(1)) == 2
-    assert "the hash of the training videos is " in capsys.readouterr().err
+    assert "the hash of the training data is " in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -284,6 +295,27 @@ def test_a_loss_that_is_nan_ends_it(videos, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_interrupted_it_says_how_it_is_resumed(videos, tmp_path):
+    command = arguments(videos / "train", tmp_path, epochs=500, save_every=1)
+    with subprocess.Popen(
+        [sys.executable, "-m", "keras_nonlocal", *command],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_for_writes(process, tmp_path / "state.npz", 2)
+        process.send_signal(signal.SIGINT)
+        printed, error = process.communicate()
+    assert process.returncode == 130
+    assert "500 epochs of 10 videos" in printed
+    expected = f"interrupted; the same command resumes the run in {tmp_path}\n"
+    assert error.endswith(f"\nkeras-nonlocal: {expected}")
+    assert "Traceback" not in error
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
 def test_killed_and_started_again_it_ends_the_same(videos, tmp_path):
     def start(output):
         command = arguments(
@@ -298,11 +330,10 @@ def test_killed_and_started_again_it_ends_the_same(videos, tmp_path):
 
     with start(tmp_path / "whole") as process:
         assert process.wait() == 0
-    for seen in (1, 2):
-        with start(tmp_path / "parts") as process:
-            wait_for_writes(process, tmp_path / "parts" / "state.npz", 1 + seen)
-            assert (tmp_path / "parts" / "config.json").exists()
-            process.send_signal(signal.SIGKILL)
+    with start(tmp_path / "parts") as process:
+        wait_for_writes(process, tmp_path / "parts" / "state.npz", 3)
+        assert (tmp_path / "parts" / "config.json").exists()
+        process.send_signal(signal.SIGKILL)
     with start(tmp_path / "parts") as process:
         assert process.wait() == 0
     whole, parts = (

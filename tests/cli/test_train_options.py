@@ -1,5 +1,7 @@
 """What `keras-nonlocal train` makes of its options, and which it refuses."""
 
+import argparse
+import json
 import os
 import subprocess
 import sys
@@ -8,8 +10,12 @@ from pathlib import Path
 import keras
 import pytest
 
+import keras_nonlocal
 import keras_nonlocal.models
-from keras_nonlocal.cli import main
+from keras_nonlocal.cli import _parser, main
+from keras_nonlocal.cli.options.errors import in_options
+from keras_nonlocal.cli.options.training import training_settings
+from keras_nonlocal.runs import TrainingSettings
 from keras_nonlocal.weights import DownloadError
 from tests.cli.train_command import arguments
 from tests.data.videos import moving_pictures, write_video
@@ -23,18 +29,40 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, "`--batch-size` must be positive. Received: batch_size=0"),
-        ({"epochs": 0}, "`--epochs` must be positive"),
-        ({"save_every": 0}, "`--save-every` must be positive. Received: save_every=0"),
-        ({"num_clips": 0}, "`--num-clips` must be positive. Received: num_clips=0"),
+        (
+            {"batch_size": 0},
+            "`--batch-size` must be at least 1. Received: --batch-size=0",
+        ),
+        ({"epochs": 0}, "`--epochs` must be at least 1"),
+        ({"save_every": 0}, "at least 1. Received: --save-every=0"),
+        ({"num_clips": 0}, "at least 1. Received: --num-clips=0"),
         (
             {"gradient_accumulation": 100, "epochs": 1},
-            "batches of the training, 3. Received: gradient_accumulation=100",
+            "batches of the run, 3. Received: --gradient-accumulation=100",
         ),
-        ({"weights": "nowhere.h5"}, "Received: weights='nowhere.h5'"),
-        ({"validation_split": 0.5}, "Either `--validation` or `--validation-split`"),
+        ({"weights": "nowhere.h5"}, "Received: --weights='nowhere.h5'"),
+        (
+            {"validation_split": 0.5},
+            "`--validation-split` can be given only without videos to validate on.",
+        ),
+        (
+            {"validation_split": 0.5, "validation": "val"},
+            "Either `--validation` or `--validation-split`",
+        ),
+        (
+            {"weights": "imagenet", "width": 8},
+            "Received: --width=8",
+        ),
+        (
+            {"weights": "caffe2_c2d_baseline_8x8_in_pretrain_400k", "width": 8},
+            "Received: --width=8",
+        ),
+        (
+            {"precision": "float16"},
+            "without a GPU: TensorFlow trains no float16 on CPUs. Received: --precis",
+        ),
         ({"test": "nowhere"}, "or a list. Received: 'nowhere'"),
-        ({"decay_at": "0.5 0.2", "epochs": 2}, "`boundaries` must be positive and"),
+        ({"decay_at": "0.5 0.2", "epochs": 2}, "`--decay-at` must increase. Received"),
     ],
 )
 def test_wrong_options_are_told_in_a_sentence(
@@ -49,11 +77,11 @@ def test_wrong_options_are_told_in_a_sentence(
 @pytest.mark.parametrize(
     ("share", "message"),
     [
-        (1.5, "must be a share between 0 and 1. Received: validation_split=1.5"),
-        (-1, "must be a share between 0 and 1. Received: validation_split=-1.0"),
-        (1, "must be a share between 0 and 1. Received: validation_split=1.0"),
-        ("nan", "must be a share between 0 and 1. Received: validation_split=nan"),
-        (0.01, "and for the validation. Received: validation_split=0.01 of 10"),
+        (1.5, "must be between 0 and 1. Received: --validation-split=1.5"),
+        (-1, "must be between 0 and 1. Received: --validation-split=-1.0"),
+        (1, "must be between 0 and 1. Received: --validation-split=1.0"),
+        ("nan", "must be between 0 and 1. Received: --validation-split=nan"),
+        (0.01, "and for validation. Received: --validation-split=0.01 of 10"),
     ],
 )
 def test_both_parts_of_a_split_have_videos(videos, tmp_path, capsys, share, message):
@@ -74,10 +102,10 @@ def test_a_list_without_videos_is_refused(tmp_path, capsys):
     ("changes", "message"),
     [
         (
-            {"num_frames": 0},
-            "must be at least 2 for this network. Received: num_frames=0",
+            {"num_frames": 1},
+            "must be at least 2 for this network. Received: --num-frames=1",
         ),
-        ({"short_side": "40 20"}, "Received: short_side=(40, 20)"),
+        ({"short_side": "40 20"}, "Received: --short-side=(40, 20)"),
     ],
 )
 def test_wrong_options_leave_a_folder_in_which_others_can_train(
@@ -97,9 +125,9 @@ def test_weights_that_cannot_be_downloaded(videos, tmp_path, capsys, monkeypatch
     monkeypatch.setattr(keras_nonlocal.models, "NLResNet", fail)
     assert main(arguments(videos, tmp_path / "out", weights="imagenet")) == 2
     assert capsys.readouterr().err == (
-        "keras-nonlocal: The weights could not be downloaded, choose `--weights none` "
-        "or a local file: URL fetch failure on https://a.b/c.h5: None -- no route. "
-        "Received: weights='imagenet'\n"
+        "keras-nonlocal: `--weights` must be none or the path of a file where they "
+        "cannot be downloaded: URL fetch failure on https://a.b/c.h5: None -- no "
+        "route. Received: --weights='imagenet'\n"
     )
     monkeypatch.setattr(keras_nonlocal.models, "NLResNet", lambda *a, **b: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -112,7 +140,7 @@ def test_without_a_connection_the_default_weights_are_one_error(videos, tmp_path
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "keras_nonlocal"),
-            *arguments(videos, tmp_path / "out", weights="imagenet"),
+            *arguments(videos, tmp_path / "out", weights="imagenet", width=64),
         ],
         cwd=Path(__file__).parents[2],
         env=os.environ
@@ -122,7 +150,8 @@ def test_without_a_connection_the_default_weights_are_one_error(videos, tmp_path
         check=False,
     )
     assert finished.returncode == 2
-    assert "`--weights none` or a local file: URL fetch failure on" in finished.stderr
+    assert "`--weights` must be none or the path of a file" in finished.stderr
+    assert "URL fetch failure on" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert not (tmp_path / "out").exists()
 
@@ -134,24 +163,113 @@ def test_test_videos_must_have_the_classes(videos, tmp_path, capsys):
         write_video(folder / "0.mp4", moving_pictures(4, 24, 24, 0))
     command = arguments(videos / "train", tmp_path / "out", test=tmp_path / "test")
     assert main(command) == 2
-    assert "must have the classes of those for training" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "names of the model's classes. Received: 'c', which is not in" in printed
 
 
-def test_the_length_of_the_paper_in_epochs(videos):
-    from keras_nonlocal.cli import _parser
-    from keras_nonlocal.cli.train_plan import TrainingPlan, TrainingVideos
+def settings_of(*arguments):
+    return training_settings(_parser().parse_args(["train", *arguments]))
 
-    def plan(**changes):
-        options = _parser().parse_args(arguments(videos, "out", **changes))
-        return TrainingPlan.of(options, TrainingVideos.of(options))
 
-    assert plan().epochs == round(400_000 / 3)
-    accumulated = plan(gradient_accumulation=2, updates=30)
-    assert (accumulated.epochs, accumulated.updates) == (20, 30)
-    assert accumulated.first_learning_rate == pytest.approx(0.01 * 8 / 64)
-    assert plan(batch_size=64, updates=10).first_learning_rate == 0.01
-    one = plan(gradient_accumulation=100, updates=1)
-    assert (one.epochs, one.updates) == (34, 1)
+def test_options_that_are_left_out_have_the_defaults_of_the_settings():
+    assert settings_of("v") == TrainingSettings().replace(videos="v")
+
+
+def test_options_are_fields():
+    options = (
+        "v --weights none --nonlocal-pool-size 1 3 3 --stem-temporal-strides 2 1 "
+        "--decay-at 0.25 0.5 --freeze stem res2 --num-crops 1 --horizontal-flip "
+        "--short-side 70 80 --optimizer adamw --epochs 3 --target-fps 12"
+    )
+    settings = settings_of(*options.split(" "))
+    assert settings == TrainingSettings().replace(
+        videos="v",
+        weights=None,
+        nonlocal_pool_size=(1, 3, 3),
+        stem_temporal_strides=(2, 1),
+        decay_at=(0.25, 0.5),
+        freeze=("stem", "res2"),
+        num_crops=1,
+        horizontal_flip=True,
+        short_side=(70, 80),
+        optimizer="adamw",
+        epochs=3,
+        target_fps=12.0,
+    )
+    one = settings_of("v", "--nonlocal-pool-size", "none").network
+    assert one.nonlocal_pool_size is None
+    assert settings_of("v", "--nonlocal-pool-size", "2").network.nonlocal_pool_size == 2
+
+
+def test_the_papers_recipe_is_an_option():
+    paper = settings_of("v", "--recipe", "paper", "--batch-size", "8")
+    assert paper.recipe.updates == 400_000
+    assert paper.clips.horizontal_flip
+    short = settings_of("v", "--recipe", "paper", "--epochs", "3")
+    assert (short.recipe.updates, short.recipe.epochs) == (None, 3)
+
+
+def test_settings_of_a_run_can_be_changed(tmp_path):
+    before = TrainingSettings().replace(videos="v", updates=7, width=8)
+    values = {"settings": before.to_dict()}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    after = settings_of("--settings", str(tmp_path), "--width", "16", "--epochs", "2")
+    assert after == before.replace(width=16, updates=None, epochs=2)
+
+
+def test_without_videos_it_says_so(capsys):
+    assert main(["train"]) == 2
+    expected = "VIDEOS must be a directory or a list. Received: none\n"
+    assert capsys.readouterr().err == f"keras-nonlocal: {expected}"
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"keras-nonlocal {keras_nonlocal.__version__}\n"
+
+
+def test_beginnings_of_options_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "videos", "--output", "run", "--crop", "32"])
+    assert "unrecognized arguments: --crop 32" in capsys.readouterr().err
+
+
+def test_advice_is_an_option_or_left_out():
+    command = argparse.ArgumentParser()
+    command.add_argument("--on-error")
+    message = 'Cannot read it; pass `on_error="skip"` to leave it out'
+    assert in_options(message, command) == (
+        "Cannot read it; pass `--on-error skip` to leave it out"
+    )
+    message = "`x` must be 1; pass `labels=None` for no labels. Received: x=2"
+    assert in_options(message, command) == "`x` must be 1. Received: x=2"
+    command.add_argument("--no-masks", action="store_false", dest="masks")
+    message = "Nothing is usable; pass `masks=False` for boxes. Received: 3"
+    assert in_options(message, command) == (
+        "Nothing is usable; pass `--no-masks` for boxes. Received: 3"
+    )
+
+
+def test_errors_speak_in_options():
+    command = argparse.ArgumentParser()
+    command.add_argument("--frame-stride")
+    command.add_argument("--root")
+    message = (
+        "`frame_stride` or `labels` must fit `keras_nonlocal.x`. "
+        "Received: frame_stride=0, labels=None, a.root=1 in 'root=2'"
+    )
+    assert in_options(message, command) == (
+        "`--frame-stride` or `labels` must fit `keras_nonlocal.x`. "
+        "Received: --frame-stride=0, labels=None, a.root=1 in 'root=2'"
+    )
+    command.add_argument("--no-cache", action="store_false", dest="cache")
+    command.add_argument("--layer")
+    message = "`cache` or `layer_name`. Received: cache=False, layer_name='x'"
+    assert in_options(message, command, {"layer_name": "layer"}) == (
+        "`--no-cache` or `--layer`. Received: --no-cache, --layer='x'"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"options": 3}', '{"epochs": 2}'])
@@ -174,3 +292,12 @@ def test_labels_beyond_the_classes_are_refused(videos, tmp_path, capsys, part):
     expected = f"for {part} must have labels from 0 to 1, those for training. Received:"
     assert expected in capsys.readouterr().err
     assert not output.exists()
+
+
+def test_errors_name_arguments_without_options_as_the_usage_does():
+    command = argparse.ArgumentParser()
+    command.add_argument("video", metavar="VIDEO")
+    message = "`directory` holds nothing. Received: directory='x'"
+    assert in_options(message, command, {"directory": "VIDEO"}) == (
+        "`VIDEO` holds nothing. Received: VIDEO='x'"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from keras_nonlocal.cli import main
 from tests.data.videos import write_video
-from tests.visualize.clips import grey_video, red_attends_to_red
+from tests.visualize.clips import gray_video, red_attends_to_red
 
 CLIP = ("--frame-stride", "1", "--short-side", "32", "--picture-height", "64")
 
@@ -16,7 +16,7 @@ CLIP = ("--frame-stride", "1", "--short-side", "32", "--picture-height", "64")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     red_attends_to_red().save(folder / "model.keras")
-    video = write_video(folder / "red.mp4", grey_video(8, [(1, 8, 16), (6, 16, 0)]))
+    video = write_video(folder / "red.mp4", gray_video(8, [(1, 8, 16), (6, 16, 0)]))
     (folder / "labels.txt").write_text("red\nother\nnothing\n")
     return [str(folder / "model.keras"), video]
 
@@ -77,9 +77,9 @@ def test_grad_cam(name, index, files, tmp_path, capsys):
             ["--kind", "grad-cam", "--class", "blue"],
             "of the 3 classes. Received: 'blue'",
         ),
-        (["--layer", "redness"], "Received: layer_name='redness'"),
-        (["--query", "8", "0", "0"], "Received: query=(8, 0, 0)"),
-        (["--start", "9"], "Received: start=9.0"),
+        (["--layer", "redness"], "Received: --layer='redness'"),
+        (["--query", "8", "0", "0"], "Received: --query=(8, 0, 0)"),
+        (["--start", "9"], "Received: --start=9.0"),
     ],
 )
 def test_user_errors_are_one_line(arguments, message, files, tmp_path, capsys):

@@ -59,6 +59,28 @@ def test_target_fps_of_the_file_changes_nothing() -> None:
     assert with_fps.tolist() == ClipSampler(8, 4, 5).frame_indices(ntsc).tolist()
 
 
+@pytest.mark.parametrize("num_clips", [None, 4])
+def test_a_clock_that_jumps_costs_no_more(
+    num_clips: int | None, rng: np.random.Generator
+) -> None:
+    # Ticks of a century at 1000 per second would take 25 TB.
+    jumping = np.concatenate([times(20), 3.2e9 + times(20)])
+    sampler = ClipSampler(8, 2, num_clips, target_fps=1000)
+    indices = sampler.frame_indices(jumping, rng)
+    assert ((indices >= 0) & (indices < 40)).all()
+    assert (np.diff(indices, axis=1) >= 0).all()
+    if num_clips:
+        assert indices[0, 0] == 0
+        assert indices[-1, -1] >= 38
+        assert indices[1:-1].tolist() == [[19] * 8] * 2
+
+
+@pytest.mark.parametrize("last", [1e16, np.inf, np.nan])
+def test_a_clock_that_cannot_be_counted_is_refused(last: float) -> None:
+    with pytest.raises(ValueError, match=r"`target_fps` can be counted. Received: tim"):
+        ClipSampler(8, target_fps=30).frame_indices(np.array([0.0, last]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -12,7 +12,7 @@ import numpy as np
 def moving_pictures(
     num_frames: int, height: int, width: int, seed: int = 0
 ) -> np.ndarray:
-    """Returns blocks of random colours that move, differently in every frame.
+    """Returns blocks of random colors that move, differently in every frame.
 
     Shape `(num_frames, height, width, 3)`.
     """

@@ -36,22 +36,37 @@ def test_fine_tune(tmp_path):
     assert "top-1" in again
 
 
+@pytest.mark.thorough
 def test_long_clips(tmp_path):
     printed = run(
         "long_clips.py", "--output", tmp_path, "--epochs", 1, "--videos-per-class", 2
     )
     before, after = printed.split("clips of 32 frames, before training on them")
-    assert before.count("accuracy: ") == 1
-    assert after.count("accuracy: ") == 2
+    assert before.count("- accuracy: ") == 1
+    assert after.count("- accuracy: ") == 2
     assert (tmp_path / "long_clips.keras").stat().st_size > 100_000
 
 
+@pytest.mark.thorough
 def test_several_labels(tmp_path):
     printed = run(
         "several_labels.py", "--output", tmp_path, "--epochs", 1, "--videos", 20
     )
-    assert printed.count("val_mAP: ") == 1
+    assert printed.count("val_mean_average_precision: ") == 1
     assert re.search(r"^4 videos: mAP [01]\.\d{4}$", printed, re.MULTILINE)
+
+
+def test_detection(tmp_path):
+    printed = run(
+        *("detection.py", "--output", tmp_path, "--pictures", 16, "--steps", 4),
+        *("--test-pictures", 6, "--width", 4, "--blocks", 1),
+    )
+    rows = re.findall(r"^\| (Mask R-CNN.*?) \|(?: [01]\.\d{3} \|){4} ", printed, re.M)
+    assert rows == ["Mask R-CNN + NL"]
+    differences = re.findall(r"that differ by at most (\S+)\.$", printed, re.MULTILINE)
+    assert len(differences) == 2
+    assert max(map(float, differences)) < 1e-5
+    assert (tmp_path / "found.png").stat().st_size > 10_000
 
 
 def test_own_network():
@@ -64,6 +79,7 @@ def test_own_network():
     ]
 
 
+@pytest.mark.thorough
 def test_workers_end_in_the_same_weights(tmp_path):
     printed = run(
         *("multi_worker.py", "--output", tmp_path, "--epochs", 1),
@@ -74,3 +90,15 @@ def test_workers_end_in_the_same_weights(tmp_path):
     assert sorted(index for index, _ in ends) == ["0", "1"]
     assert ends[0][1] == ends[1][1]
     assert (tmp_path / "model.keras").stat().st_size > 100_000
+
+
+@pytest.mark.thorough
+def test_poses(tmp_path):
+    printed = run(
+        *("poses.py", "--output", tmp_path, "--blocks", 1, "--steps", 4),
+        *("--pictures", 16, "--test-pictures", 6, "--width", 8),
+    )
+    row = r"^\| \+ 1 block \| ([01]\.\d{3} \| ){4}\d+ s \|$"
+    assert re.search(row, printed, re.MULTILINE)
+    assert (tmp_path / "found.png").stat().st_size > 10_000
+    assert (tmp_path / "poses.keras").stat().st_size > 100_000

@@ -8,7 +8,7 @@ from keras_nonlocal.layers import NonLocalBlock, PixelPreprocessing
 
 
 def with_random_statistics(model, seed=0):
-    """Gives normalisations and the classifier values as if they had been trained."""
+    """Gives normalizations and the classifier values as if they had been trained."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "moving_variance" in weight.path or "gamma" in weight.path:

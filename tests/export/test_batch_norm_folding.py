@@ -1,4 +1,4 @@
-"""Folding: the same scores without batch normalisations."""
+"""Folding: the same scores without batch normalizations."""
 
 import keras
 import numpy as np
@@ -162,6 +162,24 @@ def test_layers_without_a_plain_kernel_are_left_alone(change):
     folded = fold_batch_norm(model)
     assert len(normalizations(folded)) == 1
     assert difference(model, folded, (2, 5)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize:UserWarning")
+@pytest.mark.parametrize("mode", ["embedded_gaussian", "concatenation"])
+@pytest.mark.parametrize("change", ["int8", "lora", "int8 and lora"])
+def test_blocks_without_plain_kernels_keep_their_values(mode, change):
+    inputs = keras.Input((6, 16))
+    block = NonLocalBlock(mode=mode, kernel_initializer="he_normal")
+    model = with_random_statistics(keras.Model(inputs, block(inputs)))
+    if "lora" in change:
+        block.g.enable_lora(2)
+        block.g.lora_kernel_b.assign(keras.ops.ones_like(block.g.lora_kernel_b))
+    if "int8" in change:
+        model.quantize("int8")
+    folded = fold_batch_norm(model)
+    # The kernels of integers stay as they are, those with LoRA are merged.
+    assert (folded.layers[-1].norm is None) == ("int8" not in change)
+    assert difference(model, folded, (2, 6, 16)) < 1e-5
 
 
 def test_constraints_do_not_bind_the_folded_kernel():

@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nonlocal import export_saved_model
+import keras_nonlocal
+from keras_nonlocal import export_model
+from keras_nonlocal.export.portable import _custom_onnx_operations
 from keras_nonlocal.export.portable_layers import SeparatePooling, with_portable_layers
 from tests.export.clip_models import (
     published_network,
@@ -39,8 +41,6 @@ RUNTIMES = {"onnx": ("tf2onnx", run_onnx), "litert": ("ai_edge_litert", run_lite
 
 
 @pytest.mark.parity
-# Keras's own patch of tf2onnx asks NumPy for it.
-@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 @pytest.mark.parametrize("format", RUNTIMES)
 @pytest.mark.parametrize(
     ("build", "shape"),
@@ -62,7 +62,7 @@ def test_other_runtimes_give_the_same_scores(format, build, shape, tmp_path):
     pytest.importorskip(converter)
     model = build()
     names = [f"class {i}" for i in range(model.output_shape[1])]
-    folder = export_saved_model(model, tmp_path, format=format, class_names=names)
+    folder = export_model(model, tmp_path, format=format, class_names=names)
     assert folder == tmp_path / "1"
     clips = random_clips(*shape)
     expected = scores_of(model, clips)
@@ -113,14 +113,14 @@ def test_what_the_runtimes_lack_is_replaced_and_nothing_else():
 def test_what_has_no_effect_is_refused(format, name, value, tmp_path):
     message = f"^`{name}` .* Received: {name}={value} with format='{format}'$"
     with pytest.raises(ValueError, match=message):
-        export_saved_model(small_network(), tmp_path, format=format, **{name: value})
+        export_model(small_network(), tmp_path, format=format, **{name: value})
     assert not [*tmp_path.iterdir()]
 
 
 def test_a_missing_converter_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ImportError, match="`pip install tf2onnx`"):
-        export_saved_model(small_network(), tmp_path, format="onnx")
+        export_model(small_network(), tmp_path, format="onnx")
     assert not [*tmp_path.iterdir()]
 
 
@@ -135,3 +135,57 @@ def test_blocks_of_open_size_get_a_route_that_converts():
         for model in (fixed, open_size)
     ]
     assert routes == ["auto", "naive"]
+
+
+@pytest.mark.parity
+def test_operations_that_need_flex_are_said(tmp_path, caplog):
+    pytest.importorskip("ai_edge_litert")
+    inputs = keras.Input((4, 8, 8, 3))
+    x = keras.layers.Conv3D(4, (1, 3, 3), padding="same")(inputs)
+    pooled = keras.layers.AveragePooling3D(2)(x)
+    for features, needed in ((x, []), (pooled, ["AvgPool3D"])):
+        scores = keras.layers.Dense(2)(keras.layers.Flatten()(features))
+        model = keras.Model(inputs, scores)
+        caplog.clear()
+        with caplog.at_level("WARNING", "keras_nonlocal"):
+            export_model(model, tmp_path, "litert")
+        messages = [
+            r.getMessage() for r in caplog.records if r.name == "keras_nonlocal"
+        ]
+        assert messages == [
+            "model.tflite needs the Flex delegate (LiteRT with select TensorFlow "
+            f"operations) for {name}"
+            for name in needed
+        ]
+
+
+def test_custom_operations_of_onnx_are_said(tmp_path, caplog):
+    onnx = pytest.importorskip("onnx")
+    node = onnx.helper.make_node("Widget", ["x"], ["y"], domain="acme")
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1])
+        for name in "xy"
+    ]
+    branch = onnx.helper.make_graph([node], "branch", [], values[1:])
+    outer = onnx.helper.make_node(
+        "If", ["c"], ["y"], then_branch=branch, else_branch=branch
+    )
+    graph = onnx.helper.make_graph([outer], "graph", values[:1], values[1:])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
+    assert _custom_onnx_operations(tmp_path / "model.onnx") == ["acme.Widget"]
+
+
+def test_one_name_for_every_format(tmp_path):
+    message = (
+        r"writes SavedModels; .*`keras_nonlocal.export_model\(model, path, 'onnx'\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        keras_nonlocal.export_saved_model(small_network(), tmp_path, format="onnx")
+    with pytest.raises(ValueError, match="Received: format='h5'"):
+        export_model(small_network(), tmp_path, "h5")
+    with pytest.raises(ValueError, match="`path` must be a local path"):
+        export_model(small_network(), "gs://bucket/model", "litert")
+    assert not [*tmp_path.iterdir()]
+    folder = export_model(small_network(), tmp_path, top=2, version=7)
+    assert (folder / "saved_model.pb").exists()
+    assert folder == tmp_path / "7"

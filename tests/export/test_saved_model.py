@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_nonlocal import export_saved_model, preprocess_input
+from keras_nonlocal import export_model, export_saved_model, preprocess_input
 from keras_nonlocal.data import Framing
-from keras_nonlocal.data.frames import PicturesReader
+from keras_nonlocal.data.readers.stored_frames import PicturesReader
 from tests.export.clip_models import (
     published_network,
     random_clips,
@@ -22,7 +22,14 @@ from tests.export.clip_models import (
 )
 
 NAMES = ("clap", "drink", "jump", "run", "walk", "wave")
-SIGNATURES = {"serving_default", "views", "encoded_clips", "encoded_views"}
+SIGNATURES = {
+    "serving_default",
+    "views",
+    "encoded_clips",
+    "encoded_clips_with_status",
+    "encoded_views",
+    "encoded_views_with_status",
+}
 
 
 def load(folder):
@@ -58,6 +65,7 @@ def test_process_with_only_tensorflow(published, tmp_path):
         "views/views": views,
         "encoded_clips/frames": encoded[1],
         "encoded_views/frames": encoded,
+        "encoded_views_with_status/frames": encoded,
     }
     np.savez(tmp_path / "requests.npz", **requests)
     script = Path(__file__).with_name("plain_tensorflow.py")
@@ -71,11 +79,12 @@ def test_process_with_only_tensorflow(published, tmp_path):
         "views": views,
         "encoded_clips": crops_of(encoded[1]),
         "encoded_views": crops_of(encoded),
+        "encoded_views_with_status": crops_of(encoded),
     }
     for signature, pixels in clips.items():
         scores = scores_of(model, pixels.reshape(-1, 4, 32, 32, 3))
         scores = scores.reshape(*pixels.shape[:-4], 6)
-        if signature in ("views", "encoded_views"):
+        if "views" in signature:
             scores = scores.mean(axis=1)
         assert np.ptp(scores) > 0.01
         for prefix in ("", "session/"):
@@ -132,7 +141,7 @@ def test_operations_are_standard(published):
     known = {*tf.raw_ops.__dict__}
     internal = {name for name in operations if name not in known}
     assert internal <= {"StatefulPartitionedCall", "PartitionedCall"}
-    # One network for the four signatures.
+    # One network for all signatures.
     convolutions = [node for node in nodes if node.op == "Conv3D"]
     assert len(convolutions) == 53
 
@@ -161,6 +170,8 @@ def test_signatures_are_open_where_they_can_be(published):
         "encoded_clips": ("frames", (None, 4), tf.string),
         "encoded_views": ("frames", (None, None, 4), tf.string),
     }
+    for name in ("encoded_clips", "encoded_views"):
+        expected[f"{name}_with_status"] = expected[name]
     for signature, function in load(folder).items():
         _, inputs = function.structured_input_signature
         name, shape, dtype = expected[signature]
@@ -293,7 +304,7 @@ def test_mixed_precision_answers_in_float32(tmp_path):
         ({"short_side": 30}, "not smaller than the crop .* Received: short_side=30"),
         ({"num_crops": 2}, "Received: num_crops=2"),
         ({"format": "h5"}, "Received: format='h5'"),
-        ({"directory": "gs://bucket/model"}, "local folder. Received: directory='gs:"),
+        ({"directory": "gs://bucket/model"}, "local path; .* Received: directory='gs:"),
     ],
 )
 def test_wrong_values(arguments, message, tmp_path):
@@ -336,5 +347,5 @@ def test_models_that_do_not_take_clips(input_shape, outputs, message, tmp_path):
 def test_other_backends_are_refused(format, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match="Received: backend='jax'"):
-        export_saved_model(small_network(), tmp_path, format=format)
+        export_model(small_network(), tmp_path, format)
     assert not [*tmp_path.iterdir()]

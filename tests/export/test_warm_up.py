@@ -90,7 +90,9 @@ def test_every_request_is_answered(input_shape, log_class, tmp_path):
         assert float(tf.reduce_sum(scores)) == pytest.approx(1, abs=1e-5)
         seen.append(signature)
     assert sorted(seen) == [
-        *("encoded_clips", "encoded_views", "serving_default", "views")
+        *("encoded_clips", "encoded_clips_with_status"),
+        *("encoded_views", "encoded_views_with_status"),
+        *("serving_default", "views"),
     ]
 
 

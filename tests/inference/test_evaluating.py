@@ -1,6 +1,9 @@
 """Figures of a collection, and a long run that is interrupted."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -8,11 +11,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nonlocal import evaluate_videos, predict_video
+from keras_nonlocal import evaluate_videos, predict_video, predict_videos
 from keras_nonlocal.data import PyAVReader, VideoList
 from keras_nonlocal.inference import VideoEvaluation
+from keras_nonlocal.models.clip_info import ClipInfo
 from tests.data.videos import moving_pictures, write_video
-from tests.inference.test_predicting import small
+from tests.inference.test_predicting import binary, small
 
 OPTIONS = {"num_clips": 2, "num_crops": 1, "frame_stride": 2, "verbose": 0}
 
@@ -83,11 +87,14 @@ def test_scores_that_are_not_numbers_are_wrong():
     broken = VideoEvaluation(("x", "y", "z"), (0, 2, 5), scores, names, {})
     assert (broken.top1, broken.top5) == (0.0, 0.0)
     assert broken.confusion_matrix.sum() == 0
-    assert broken.mean_average_precision == pytest.approx(1 / 3)
+    assert np.isnan(broken.mean_average_precision)
+    assert np.isnan(broken.average_precisions).all()
+    assert json.loads(json.dumps(broken.to_dict()))["mean_average_precision"] is None
     assert "3 of them have NaN as scores" in str(broken)
     scores[1] = np.eye(6)[2]
     one = VideoEvaluation(("x", "y", "z"), (0, 2, 5), scores, names, {})
     assert (one.top1, one.top5) == pytest.approx((1 / 3, 1 / 3))
+    assert np.isnan(one.mean_average_precision)
     assert one.confusion_matrix.tolist() == np.diag([0, 0, 1, 0, 0, 0]).tolist()
 
 
@@ -135,7 +142,7 @@ def test_broken_videos_are_listed(model, videos, tmp_path):
     result = evaluate_videos(model, videos, **OPTIONS)
     assert result.paths == (*paths[:2], *paths[3:])
     assert [*result.failures] == [str(broken)]
-    assert f"1 videos could not be read:\n  {broken}: " in str(result)
+    assert f"1 video could not be read:\n  {broken}: " in str(result)
     with pytest.raises(ValueError, match=r"Cannot read .*broken\.mp4"):
         evaluate_videos(model, videos, on_error="raise", **OPTIONS)
     rows = predict_video(model, paths, on_error="skip", **OPTIONS)
@@ -217,11 +224,13 @@ def open_until(path, stop):
     return video
 
 
-@pytest.mark.parametrize("content", ["one line\n", "notes without an end", '{"a": 1}'])
+@pytest.mark.parametrize(
+    "content", ["one line\n", "notes without an end", '{"a": 1}', "[" * 99_999 + "\n"]
+)
 def test_other_files_are_left_alone(model, videos, tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_text(content)
-    with pytest.raises(ValueError, match="`results_file` must be one that"):
+    with pytest.raises(ValueError, match="`results_file` must be a file that"):
         evaluate_videos(model, videos, results_file=path, **OPTIONS)
     assert path.read_text() == content
 
@@ -238,12 +247,17 @@ def test_the_same_weights_in_another_network(videos, tmp_path):
 def test_segments_of_one_file_are_kept_apart(model, videos, tmp_path):
     path = videos.paths[0]
     parts = VideoList(
-        (path, path), ((0, 1), ()), videos.class_names, ((0.0, 0.1), (0.2, 0.3))
+        (path, path, path),
+        ((0, 1), (), (2,)),
+        videos.class_names,
+        ((0.0, 0.1), (0.2, 0.3), (0.1, float("inf"))),
     )
     file = tmp_path / "results.jsonl"
     first = evaluate_videos(model, parts, results_file=file, **OPTIONS)
     again = evaluate_videos(model, parts, results_file=file, **OPTIONS)
     assert np.abs(first.scores[0] - first.scores[1]).max() > 1e-6
+    assert json.loads(file.read_text().splitlines()[-1])["segment"] == [0.1, "Infinity"]
+    assert len(file.read_text().splitlines()) == 4
     np.testing.assert_array_equal(first.scores, again.scores)
 
 
@@ -252,7 +266,7 @@ def test_segments_of_one_file_are_kept_apart(model, videos, tmp_path):
     [
         ({"labels": None}, "no labels$"),
         (
-            {"class_names": ("a", "b")},
+            {"class_names": ("a", "b"), "labels": (0, 1, 1, 1, 0)},
             "the 5 classes of the .*Received: 2 classes",
         ),
         ({"class_names": None, "labels": (0, 1, 5, 1, 1)}, "below 5, .* the label 5"),
@@ -269,3 +283,137 @@ def test_logits_need_an_activation(videos):
     model = keras.Model(inputs, keras.layers.Dense(5)(pooled))
     with pytest.raises(ValueError, match="Received: a model that ends with 'linear'"):
         evaluate_videos(model, videos, reduction="logits", **OPTIONS)
+
+
+def named(names, model=None):
+    model = small() if model is None else model
+    model.clip_info = ClipInfo(class_names=names)
+    return model
+
+
+def test_a_test_folder_without_some_of_the_classes(model, videos, tmp_path):
+    names = ("d", "e", "b", "a", "c")
+    for index, name in ((1, "b"), (4, "b"), (3, "d")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / f"{index}.mp4").symlink_to(videos.paths[index])
+    (tmp_path / "e").mkdir()
+    with pytest.raises(ValueError, match="or `class_names` must name those"):
+        evaluate_videos(model, tmp_path, **OPTIONS)
+    result = evaluate_videos(model, tmp_path, class_names=names, **OPTIONS)
+    assert (result.class_names, result.labels) == (names, (0, 2, 2))
+    expected = predict_videos(model, [videos.paths[i] for i in (3, 1, 4)], **OPTIONS)
+    np.testing.assert_allclose(result.scores, expected, atol=1e-6)
+    assert [row["videos"] for row in result.per_class] == [1, 0, 2, 0, 0]
+    same = evaluate_videos(named(names), tmp_path, **OPTIONS)
+    assert (same.class_names, same.labels) == (names, (0, 2, 2))
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "x.mp4").symlink_to(videos.paths[0])
+    with pytest.raises(ValueError, match=r"Received: 'f', which is not in \['d'"):
+        evaluate_videos(model, tmp_path, class_names=names, **OPTIONS)
+
+
+def test_one_class_alone(model, videos, tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "0.mp4").symlink_to(videos.paths[0])
+    result = evaluate_videos(model, tmp_path, class_names="abcde", **OPTIONS)
+    assert result.labels == (2,)
+
+
+def test_labels_follow_the_names_of_the_model(videos):
+    names = ("e", "d", "c", "b", "a")
+    result = evaluate_videos(named(names), videos, **OPTIONS)
+    assert (result.class_names, result.labels) == (names, (4, 3, 0, 1, 3))
+    spelled = tuple(name.upper() for name in names)
+    result = evaluate_videos(named(spelled), videos, **OPTIONS)
+    assert (result.class_names, result.labels) == (videos.class_names, videos.labels)
+    with pytest.raises(ValueError, match="without 'a'"):
+        evaluate_videos(named(("b", "c", "d", "e", "x")), videos, **OPTIONS)
+    with pytest.raises(ValueError, match="without 'a'"):
+        evaluate_videos(named(names), videos, class_names=spelled, **OPTIONS)
+
+
+def test_one_sigmoid_unit_decides_between_two_classes(videos, tmp_path):
+    model = binary()
+    two = VideoList(videos.paths, (0, 1, 1, 0, 1), ("no", "yes"))
+    file = tmp_path / "results.jsonl"
+    result = evaluate_videos(model, two, results_file=file, **OPTIONS)
+    p = predict_videos(model, two, **OPTIONS)
+    np.testing.assert_allclose(result.scores, np.hstack([1 - p, p]), atol=1e-6)
+    assert result.top1 == np.mean((p[:, 0] > 0.5) == np.array(two.labels))
+    again = evaluate_videos(model, two, results_file=file, **OPTIONS)
+    np.testing.assert_array_equal(again.scores, result.scores)
+    tags = VideoList(videos.paths, ((0,), (), (0,), (), ()), ("yes",))
+    np.testing.assert_allclose(
+        evaluate_videos(model, tags, **OPTIONS).scores, p, atol=1e-6
+    )
+
+
+def test_one_logit_decides_nothing(videos):
+    inputs = keras.Input((4, 32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling3D()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(pooled))
+    two = VideoList(videos.paths, (0, 1, 1, 0, 1), ("no", "yes"))
+    with pytest.raises(ValueError, match="one output needs a sigmoid"):
+        evaluate_videos(model, two, **OPTIONS)
+
+
+class BrokenModel(CountingModel):
+    """Gives scores that are no finite numbers."""
+
+    def predict_on_batch(self, x):
+        scores = np.array(super().predict_on_batch(x))
+        scores[:, :3] = np.nan, np.inf, -np.inf
+        return scores
+
+
+def test_results_are_json_whatever_the_scores(model, videos, tmp_path):
+    file = tmp_path / "results.jsonl"
+    first = evaluate_videos(BrokenModel(model), videos, results_file=file, **OPTIONS)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    for line in file.read_text().splitlines():
+        json.loads(line, parse_constant=refuse)
+    counting = BrokenModel(model)
+    again = evaluate_videos(counting, videos, results_file=file, **OPTIONS)
+    assert counting.views == 0
+    np.testing.assert_array_equal(again.scores, first.scores)
+    assert np.isnan(again.scores[:, 0]).all()
+    assert (again.scores[:, 1:3] == (np.inf, -np.inf)).all()
+    assert np.isnan(again.mean_average_precision)
+
+
+def test_a_results_file_in_use_is_refused(model, videos, tmp_path):
+    file = tmp_path / "results.jsonl"
+    code = (
+        "import sys, keras_nonlocal.files as files\n"
+        "with files.lock(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(file)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        message = rf"`results_file` is in use by process {other.pid} .*results\.jsonl"
+        with pytest.raises(ValueError, match=message):
+            evaluate_videos(model, videos, results_file=file, **OPTIONS)
+        assert not file.exists()
+        other.stdin.close()
+    evaluate_videos(model, videos, results_file=file, **OPTIONS)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.jsonl"]
+
+
+def test_names_that_are_not_utf_8_go_through_a_results_file(model, videos, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
+    os.symlink(videos.paths[0], path)
+    missing = os.fsdecode(os.fsencode(tmp_path) + b"/m\xe9.mp4")
+    odd = VideoList((path, missing), (0, 1), videos.class_names)
+    file = tmp_path / "results.jsonl"
+    first = evaluate_videos(model, odd, results_file=file, **OPTIONS)
+    assert first.paths == (path,)
+    str(first).encode("utf-8")
+    counting = CountingModel(model)
+    again = evaluate_videos(counting, odd, results_file=file, **OPTIONS)
+    assert counting.views == 0
+    np.testing.assert_array_equal(again.scores, first.scores)

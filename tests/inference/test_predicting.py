@@ -1,13 +1,24 @@
 """Scores of whole videos against one view at a time."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
-from keras_nonlocal import predict_video, preprocess_input
-from keras_nonlocal.data import ClipSampler, FramingSampler, PyAVReader
-from keras_nonlocal.data.transforms import Framing
+import keras_nonlocal
+from keras_nonlocal import predict_video, predict_videos, preprocess_input
+from keras_nonlocal.data import (
+    ClipSampler,
+    FrameFolderReader,
+    FramingSampler,
+    PyAVReader,
+    VideoList,
+)
+from keras_nonlocal.data.framing import Framing
 from keras_nonlocal.layers import PixelPreprocessing
+from keras_nonlocal.models.clip_info import ClipInfo
+from tests.data.pictures import png
 from tests.data.videos import moving_pictures, write_video
 
 
@@ -18,6 +29,16 @@ def small(input_shape=(4, 32, 32, 3), include_preprocessing=False):
     x = keras.layers.Conv3D(4, (2, 3, 3), activation="relu")(x)
     x = keras.layers.GlobalMaxPooling3D()(x)
     model = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(x))
+    model.compile(jit_compile=False)
+    return model
+
+
+def binary():
+    """A model with one sigmoid unit."""
+    inputs = keras.Input((4, 32, 32, 3))
+    x = keras.layers.Conv3D(4, (2, 3, 3), activation="relu")(inputs)
+    x = keras.layers.GlobalMaxPooling3D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
     model.compile(jit_compile=False)
     return model
 
@@ -61,9 +82,45 @@ def test_equals_one_view_at_a_time(model, paths, num_clips, num_crops, batch_siz
 
 def test_one_path_gives_one_row(model, paths):
     row = predict_video(model, paths[0], 2, 1, frame_stride=2)
-    np.testing.assert_allclose(
-        row, predict_video(model, paths[:1], 2, 1, frame_stride=2)[0], atol=1e-7
+    assert row.shape == (5,)
+    rows = predict_videos(model, paths[:1], 2, 1, frame_stride=2)
+    np.testing.assert_allclose(rows, row[np.newaxis], atol=1e-7)
+    # As in earlier versions.
+    np.testing.assert_array_equal(
+        predict_video(model, paths[:1], 2, 1, frame_stride=2), rows
     )
+    with pytest.raises(TypeError, match=r"for one path, see `predict_video`.*'x.mp4'"):
+        predict_videos(model, "x.mp4")
+
+
+def test_segments_of_a_list_are_scored(model, paths):
+    parts = VideoList((paths[0],) * 2, segments=((0.0, 0.2), (0.3, 0.6)))
+    rows = predict_videos(model, parts, 1, 1, frame_stride=1)
+    assert rows.shape == (2, 5)
+    assert np.abs(rows[0] - rows[1]).max() > 1e-6
+
+
+def test_one_sigmoid_unit_gives_one_score(paths, rng):
+    model = binary()
+    rows = predict_videos(model, paths, 3, 1, frame_stride=2, reduction="logits")
+    views = [preprocess_input(views_of(path, 3, 1)) for path in paths]
+    for row, x in zip(rows, views, strict=True):
+        p = model.predict_on_batch(x).astype("float64")
+        mean = np.log(p / (1 - p)).mean(axis=0)
+        np.testing.assert_allclose(row, 1 / (1 + np.exp(-mean)), atol=1e-5)
+    assert predict_video(model, paths[1], 3, 1, frame_stride=2).shape == (1,)
+
+
+def test_defaults_come_from_the_model(paths):
+    plain, informed = small(), small()
+    informed.set_weights(plain.get_weights())
+    informed.clip_info = ClipInfo(frame_stride=2, target_fps=15.0)
+    expected = predict_videos(plain, paths, 2, 1, frame_stride=2, target_fps=15.0)
+    np.testing.assert_allclose(
+        predict_videos(informed, paths, 2, 1), expected, atol=1e-6
+    )
+    other = predict_videos(informed, paths, 2, 1, frame_stride=1)
+    assert np.abs(other - expected).max() > 1e-6
 
 
 def test_preprocessing_follows_the_model(model, paths):
@@ -81,8 +138,8 @@ def test_preprocessing_follows_the_model(model, paths):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"path_or_paths": []}, "at least one video"),
-        ({"path_or_paths": "missing.mp4"}, "Cannot read the video 'missing.mp4'"),
+        ({"video": []}, "at least one video"),
+        ({"video": "missing.mp4"}, "Cannot read the video 'missing.mp4'"),
         ({"num_clips": 0}, "Received: num_clips=0"),
         ({"num_crops": 2}, "Received: num_crops=2"),
         ({"batch_size": 0}, "Received: batch_size=0"),
@@ -92,7 +149,7 @@ def test_preprocessing_follows_the_model(model, paths):
 )
 def test_wrong_values(model, paths, arguments, message):
     with pytest.raises(ValueError, match=message):
-        predict_video(model, **{"path_or_paths": paths} | arguments)
+        predict_video(model, **{"video": paths} | arguments)
 
 
 def test_a_model_of_something_else_is_refused(paths):
@@ -193,3 +250,38 @@ def test_many_sizes_do_not_pile_up(paths, monkeypatch):
     assert max(sizes) == 2
     assert sum(sizes) == 36
     np.testing.assert_allclose(found[:3], found[3:6], atol=1e-6)
+
+
+def test_frames_in_memory_are_a_video(model, tmp_path):
+    frames = moving_pictures(14, 40, 52, seed=4)
+    for number, pixels in enumerate(frames):
+        (tmp_path / f"{number}.png").write_bytes(png(pixels))
+    stored = predict_video(
+        model, tmp_path, 3, 3, frame_stride=2, open_video=FrameFolderReader
+    )
+    given = predict_video(model, frames, 3, 3, frame_stride=2)
+    np.testing.assert_allclose(given, stored, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((2, 4, 8, 8, 3), "uint8"), np.zeros((4, 8, 8, 3))]
+)
+def test_other_arrays_are_one_sentence(model, array):
+    with pytest.raises(ValueError, match=r"`video` must be a path, or RGB bytes of "):
+        predict_video(model, array)
+
+
+def test_the_name_of_an_argument_in_other_packages_is_said(model):
+    message = r"`image_size` is called `crop_size` here. Received: image_size=\(8, 8\)"
+    for function in (
+        keras_nonlocal.predict_video,
+        keras_nonlocal.predict_videos,
+        keras_nonlocal.evaluate_videos,
+        keras_nonlocal.data.video_dataset_from_directory,
+        keras_nonlocal.data.video_dataset_from_list,
+        keras_nonlocal.data.video_dataset_from_tfds,
+        keras_nonlocal.export_model,
+    ):
+        with pytest.raises(TypeError, match=message):
+            function(model, "x.mp4", image_size=(8, 8))
+        assert "crop_size" in inspect.signature(function).parameters

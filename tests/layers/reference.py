@@ -48,14 +48,24 @@ def _block(
     pool_size=None,
     temporal_group_size=None,
     scale=True,
+    mask=None,
 ):
-    """`z_i = norm(W_z y_i) + x_i`; `pool_size` has one entry per position axis."""
+    """`z_i = norm(W_z y_i) + x_i`; `pool_size` has one entry per position axis.
+
+    Masked positions are no keys and stay as they are. `mask` is `(batch, *positions)`.
+    """
     x = arrays["inputs"]
     sizes = x.shape[2:-1]
     output = np.zeros_like(x)
+    if mask is None:
+        mask = np.ones(x.shape[1:-1], "bool")
     for example in range(x.shape[1]):
         keys = _keys_by_group(
-            x[:, example], scope, pool_size or (1,) * len(sizes), temporal_group_size
+            x[:, example],
+            mask[example],
+            scope,
+            pool_size or (1,) * len(sizes),
+            temporal_group_size,
         )
         embedded = {
             group: [
@@ -65,6 +75,9 @@ def _block(
         }
         for i in np.ndindex(*sizes):
             x_i = x[(slice(None), example, *i)]
+            if not mask[(example, *i)]:
+                output[(slice(None), example, *i)] = x_i
+                continue
             theta_i = _embed(arrays, mode, "theta", x_i)
             pairs = embedded[_group(i, scope, temporal_group_size)]
             y_i = _average(arrays, mode, scale, theta_i, pairs)
@@ -132,10 +145,10 @@ def _group(position, scope, temporal_group_size):
     }[scope]
 
 
-def _keys_by_group(example, scope, pool_size, temporal_group_size):
+def _keys_by_group(example, mask, scope, pool_size, temporal_group_size):
     """The max-pooled `x̂_j`, each `(variants, channels)`, that each group sees.
 
-    Cells that the edge cuts off are left out.
+    Cells that the edge cuts off are left out, and those without an unmasked position.
     """
     sizes = example.shape[1:-1]
     cells = {}
@@ -145,15 +158,16 @@ def _keys_by_group(example, scope, pool_size, temporal_group_size):
         if temporal_group_size:
             within[0] %= temporal_group_size
         cell = tuple(p // size for p, size in zip(within, pool_size, strict=True))
-        members = cells.setdefault(group, {}).setdefault(cell, [])
-        members.append(example[(slice(None), *position)])
+        cells.setdefault(group, {}).setdefault(cell, []).append(position)
     full = np.prod(pool_size)
-    return {
-        group: [
-            _maximum(members) for members in of_group.values() if len(members) == full
-        ]
-        for group, of_group in cells.items()
-    }
+    keys = {}
+    for group, of_group in cells.items():
+        keys[group] = []
+        for positions in of_group.values():
+            members = [example[(slice(None), *p)] for p in positions if mask[p]]
+            if len(positions) == full and members:
+                keys[group].append(_maximum(members))
+    return keys
 
 
 def _maximum(members):

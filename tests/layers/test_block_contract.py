@@ -80,7 +80,7 @@ def test_run_layer_test(mode, normalization, num_kernels, shape):
         expected_num_non_trainable_weights=2 * has_norm,
         expected_num_seed_generators=0,
         expected_num_losses=num_kernels,
-        supports_masking=False,
+        supports_masking=True,
     )
 
 

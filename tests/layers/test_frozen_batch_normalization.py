@@ -1,4 +1,4 @@
-"""Batch normalisation as an affine map, against its formula."""
+"""Batch normalization as an affine map, against its formula."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Against Keras's own batch normalisation, values, gradients and statistics."""
+"""Against Keras's own batch normalization, values, gradients and statistics."""
 
 import keras
 import numpy as np

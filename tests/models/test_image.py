@@ -103,5 +103,5 @@ def test_one_block_before_the_last_of_res4_by_default():
     ],
 )
 def test_wrong_values(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         small(**arguments)

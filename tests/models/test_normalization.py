@@ -41,7 +41,7 @@ def test_frozen_norms_take_weights_over_and_score_in_training_as_in_testing():
 
 
 @pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="Keras synchronises on TensorFlow"
+    keras.backend.backend() != "tensorflow", reason="Keras synchronizes on TensorFlow"
 )
 def test_synchronized_norms_are_everywhere():
     norms = batch_norms(build("synchronized_batch"))

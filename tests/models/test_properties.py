@@ -36,8 +36,8 @@ def test_constant_clips_look_the_same_away_from_the_borders(mode):
 
     def middle(frames, side):
         features = evaluate(stage, np.full((1, frames, side, side, 3), 0.7, "float32"))
-        centre = [size // 2 for size in features.shape[1:4]]
-        return features[0, centre[0], centre[1], centre[2]]
+        center = [size // 2 for size in features.shape[1:4]]
+        return features[0, center[0], center[1], center[2]]
 
     expected = middle(48, 160)
     np.testing.assert_allclose(middle(40, 160), expected, rtol=1e-4, atol=1e-6)

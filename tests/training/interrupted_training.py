@@ -40,7 +40,7 @@ def dataset(videos: str):
 
 
 def network() -> keras.Model:
-    """Has all the state there is: dropout, batch normalisation, momentum, a rate."""
+    """Has all the state there is: dropout, batch normalization, momentum, a rate."""
     clips = keras.Input((2, 16, 16, 3))
     x = keras.layers.Rescaling(1 / 255)(clips)
     x = keras.layers.Conv3D(4, (1, 3, 3), strides=(1, 2, 2))(x)

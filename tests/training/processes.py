@@ -26,6 +26,12 @@ def start_module(
 
 def result_of(process: subprocess.Popen[str]) -> Any:
     """The JSON object on the last line that a process prints."""
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors[-4000:]
-    return json.loads(output.splitlines()[-1])
+    return results_of(process)[0]
+
+
+def results_of(*processes: subprocess.Popen[str]) -> list[Any]:
+    """The same of processes that work together: where one fails, all have ended."""
+    printed = [process.communicate() for process in processes]
+    for process, (_, errors) in zip(processes, printed, strict=True):
+        assert process.returncode == 0, errors[-4000:]
+    return [json.loads(output.splitlines()[-1]) for output, _ in printed]

@@ -70,6 +70,23 @@ def test_train_on_batch_traces_once():
     assert TracedLayer.calls == 1
 
 
+class OwnLoss(ReplicatedModel):
+    """A model with its own losses, as detectors are."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *others, **kwargs):
+        return keras.ops.mean(keras.ops.square(y_pred))
+
+
+def test_a_model_with_its_own_loss_is_traced_once():
+    traced_model()
+    inputs = keras.Input((4,))
+    model = OwnLoss(inputs, layers.Dense(3)(TracedLayer()(inputs)))
+    model.compile("adam")
+    x, y = batches()
+    model.fit(x, y, batch_size=2, epochs=2, verbose=0)
+    assert TracedLayer.calls == 1
+
+
 def test_the_steps_are_those_of_keras():
     x, y = batches()
     model = traced_model()

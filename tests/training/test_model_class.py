@@ -101,7 +101,14 @@ def test_a_compiled_model_round_trips_with_its_optimizer(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "tensorflow",
+        "torch",
+        pytest.param("jax", marks=pytest.mark.thorough),
+    ],
+)
 def test_it_crosses_to_other_backends(backend, tmp_path):
     for package in ("jax", "torch"):
         if backend == package:

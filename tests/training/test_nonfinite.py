@@ -42,7 +42,7 @@ def dataset(videos):
         num_frames=2,
         frame_stride=1,
         crop_size=16,
-        seed=3,
+        seed=4,
         verbose=False,
     )
 
@@ -133,6 +133,36 @@ def test_several_steps_in_one_are_told_apart(videos):
     assert error.batch == position_of_the_white_video(videos, error.epoch)
 
 
+class InfiniteForWhite(keras.Model):
+    """A model whose layers are finite, and whose own loss is not for white clips."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = network(keras.layers.Flatten())
+
+    def call(self, x):
+        return self.network(x)
+
+    def functional_part(self, x):
+        return self.network, x
+
+    def compute_loss(self, x=None, y=None, y_pred=None, *others, **kwargs):
+        is_white = ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3, 4)) > 250
+        return ops.mean(y_pred) + ops.sum(ops.where(is_white, np.inf, 0.0))
+
+
+def test_the_batch_of_a_loss_that_alone_is_not_finite(videos):
+    model, clips = InfiniteForWhite(), dataset(videos)
+    model.compile("sgd", jit_compile=False, steps_per_execution=5)
+    with pytest.raises(NonFiniteLossError, match="the loss is not") as caught:
+        model.fit(
+            clips, verbose=0, shuffle=False, callbacks=[StopOnNonFiniteLoss(clips)]
+        )
+    error = caught.value
+    assert error.culprit is None
+    assert error.batch == position_of_the_white_video(videos, error.epoch)
+
+
 class CrashError(Exception):
     """Ends a process of these tests."""
 
@@ -175,7 +205,7 @@ def test_a_gradient_is_told_from_a_layer(videos):
         Root(),
     )
     clips = dataset(videos)
-    with pytest.raises(NonFiniteLossError, match="the gradient of an earlier one"):
+    with pytest.raises(NonFiniteLossError, match="the gradient of an earlier step"):
         model.fit(
             clips, verbose=0, shuffle=False, callbacks=[StopOnNonFiniteLoss(clips)]
         )

@@ -94,7 +94,7 @@ def test_l2_adds_the_decayed_kernel_to_the_gradient():
     np.testing.assert_allclose(to_numpy(dense.bias), expected_bias, rtol=1e-5)
 
 
-def test_a_builders_l2_spares_biases_and_batch_normalisation():
+def test_a_builders_l2_spares_biases_and_batch_normalization():
     model = keras_nonlocal.NLResNet50C2D(
         input_shape=(4, 32, 32, 3),
         classes=3,
@@ -102,9 +102,9 @@ def test_a_builders_l2_spares_biases_and_batch_normalisation():
         nonlocal_blocks=1,
         kernel_regularizer=gradient_l2(1e-4),
     )
-    regularised = {v.path for v in model.trainable_weights if v.regularizer}
+    regularized = {v.path for v in model.trainable_weights if v.regularizer}
     kernels = {v.path for v in model.trainable_weights if v.path.endswith("kernel")}
-    assert regularised == kernels
+    assert regularized == kernels
     squares = sum(
         float(np.sum(np.square(to_numpy(v), dtype="float64")))
         for v in model.trainable_weights
@@ -134,7 +134,7 @@ def test_nesterov_is_that_of_the_released_code():
     [
         (lambda: scaled_learning_rate(0), "`batch_size` .* Received: batch_size=0"),
         (lambda: step_schedule(0.1, (3, 3)), r"increase. Received: boundaries=\(3, 3"),
-        (lambda: step_schedule(-1), "`learning_rate` must be positive"),
+        (lambda: step_schedule(-1), "`learning_rate` must be a positive number"),
         (
             lambda: warmup_cosine_schedule(0.1, 5, epochs=3, warmup_epochs=3),
             "Received: warmup_epochs=3, epochs=3",

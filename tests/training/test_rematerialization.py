@@ -94,6 +94,7 @@ def test_boundaries_must_divide_the_model():
         rematerialized(toy_model())
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="measured on TensorFlow"

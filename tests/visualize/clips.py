@@ -5,13 +5,13 @@ import numpy as np
 
 from keras_nonlocal.layers import NonLocalBlock, PixelPreprocessing
 
-RED, GREY = (230, 30, 30), (110, 110, 110)
+RED, GRAY = (230, 30, 30), (110, 110, 110)
 SIDE = 32
 
 
-def grey_video(num_frames, patches, side=SIDE):
-    """Grey frames with red patches of 8×8 at `(frame, row, column)` in pixels."""
-    frames = np.full((num_frames, side, side, 3), GREY, np.uint8)
+def gray_video(num_frames, patches, side=SIDE):
+    """Gray frames with red patches of 8×8 at `(frame, row, column)` in pixels."""
+    frames = np.full((num_frames, side, side, 3), GRAY, np.uint8)
     for frame, row, column in patches:
         frames[frame, row : row + 8, column : column + 8] = RED
     return frames

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.visualize import attend
-from tests.visualize.clips import grey_video, random_network, red_attends_to_red
+from tests.visualize.clips import gray_video, random_network, red_attends_to_red
 
 # Frames, height and width of the features of `random_network`.
 SIZES = (4, 8, 8)
@@ -121,7 +121,7 @@ def test_frames_that_were_pooled_away():
 
 
 def test_red_attends_to_red():
-    clip = grey_video(8, [(1, 8, 16), (6, 16, 0)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(1, 8, 16), (6, 16, 0)])[np.newaxis].astype("float32")
     found = attend(red_attends_to_red(), clip, query=(1, 9, 17), num_connections=8)
     assert {
         (c.place.frame, c.place.y * 32, c.place.x * 32) for c in found.connections

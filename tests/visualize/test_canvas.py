@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_nonlocal.visualize.canvas import Canvas, heat_colours
+from keras_nonlocal.visualize.canvas import Canvas, heat_colors
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -55,7 +55,7 @@ def test_what_lies_outside_is_cut_off():
     assert area(canvas) == pytest.approx(np.pi * 9, rel=0.05)
 
 
-def test_colours_grow_lighter():
-    colours = heat_colours(np.linspace(0, 1, 50))
-    assert colours.shape == (50, 3)
-    assert (np.diff(colours @ [0.2126, 0.7152, 0.0722]) > 0).all()
+def test_colors_grow_lighter():
+    colors = heat_colors(np.linspace(0, 1, 50))
+    assert colors.shape == (50, 3)
+    assert (np.diff(colors @ [0.2126, 0.7152, 0.0722]) > 0).all()

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.visualize import grad_cam
-from tests.visualize.clips import grey_video, random_network, red_attends_to_red
+from tests.visualize.clips import gray_video, random_network, red_attends_to_red
 
 
 def test_constructed_place_and_time():
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
     found = grad_cam(red_attends_to_red(), clip, "redness", class_index=0)
     assert found.heat.shape == (8, 8, 8)
     frame, row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
@@ -20,8 +20,8 @@ def test_constructed_place_and_time():
     hot = np.zeros((8, 8, 8))
     hot[5, 4:6, 2:4] = 1
     np.testing.assert_allclose(found.heat, hot, atol=1e-4)
-    grey = grad_cam(red_attends_to_red(), clip, "redness", class_index=1)
-    assert grey.heat[5, 4, 2] < 0.5 * grey.heat[0].min()
+    gray = grad_cam(red_attends_to_red(), clip, "redness", class_index=1)
+    assert gray.heat[5, 4, 2] < 0.5 * gray.heat[0].min()
 
 
 def test_formula():
@@ -49,10 +49,41 @@ def test_formula():
     assert best.class_index == scores.argmax()
 
 
+def binary_network(kernel, ends_in_layer):
+    """One sigmoid unit, and two softmax units that say the same."""
+    base = red_attends_to_red()
+    features = base.get_layer("predictions").input
+    one = keras.layers.Dense(1, None if ends_in_layer else "sigmoid", use_bias=False)
+    two = keras.layers.Dense(2, "softmax", use_bias=False)
+    outputs = one(features)
+    if ends_in_layer:
+        outputs = keras.layers.Activation("sigmoid")(outputs)
+    models = keras.Model(base.input, outputs), keras.Model(base.input, two(features))
+    one.kernel.assign(kernel)
+    two.kernel.assign(np.hstack([-kernel / 2, kernel / 2]))
+    return models
+
+
+@pytest.mark.parametrize("ends_in_layer", [False, True])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_one_sigmoid_unit_has_two_classes(ends_in_layer, sign, rng):
+    kernel = sign * np.array([[0.3], [-0.2]], "float32")
+    one, two = binary_network(kernel, ends_in_layer)
+    clip = rng.uniform(0, 255, (1, 8, 32, 32, 3)).astype("float32")
+    for index in (0, 1, None):
+        found = grad_cam(one, clip, "block", class_index=index)
+        expected = grad_cam(two, clip, "block", class_index=index)
+        assert found.class_index == expected.class_index
+        assert found.score == pytest.approx(expected.score, abs=1e-5)
+        np.testing.assert_allclose(found.heat, expected.heat, atol=1e-4)
+    with pytest.raises(ValueError, match="an integer from 0 to 1"):
+        grad_cam(one, clip, class_index=2)
+
+
 def test_a_saturated_softmax_does_not_hide_the_gradient():
     model = red_attends_to_red()
     model.get_layer("predictions").kernel.assign([[9e4, 0.0, 0.0], [0.0, 5.0, 0.0]])
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
     found = grad_cam(model, clip, "redness")
     assert found.score == 1
     assert found.heat.max() == 1
@@ -60,7 +91,7 @@ def test_a_saturated_softmax_does_not_hide_the_gradient():
 
 def test_the_model_is_left_as_it_was():
     model = red_attends_to_red()
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
     before = keras.ops.convert_to_numpy(model(clip))
     grad_cam(model, clip)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(clip)), before)
@@ -69,7 +100,7 @@ def test_the_model_is_left_as_it_was():
 
 def test_many_clips_add_nothing_to_the_model():
     model = red_attends_to_red()
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
 
     def calls_kept():
         # Keras has no public count of the calls that a layer keeps.
@@ -86,7 +117,7 @@ def test_many_clips_add_nothing_to_the_model():
 
 def test_later_weights_count():
     model = red_attends_to_red()
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
     classifier = model.get_layer("predictions")
     kernel = keras.ops.convert_to_numpy(classifier.kernel)
     first = grad_cam(model, clip, "redness", class_index=0)
@@ -105,7 +136,7 @@ def test_later_weights_count():
 
 def test_a_model_that_was_looked_at_can_be_freed():
     model = red_attends_to_red()
-    grad_cam(model, grey_video(8, [])[np.newaxis].astype("float32"))
+    grad_cam(model, gray_video(8, [])[np.newaxis].astype("float32"))
     reference = weakref.ref(model)
     del model
     gc.collect()
@@ -123,7 +154,7 @@ def test_default_layer_without_blocks():
 
 
 def test_resizing_keeps_places():
-    clip = grey_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
+    clip = gray_video(8, [(5, 16, 8)])[np.newaxis].astype("float32")
     found = grad_cam(red_attends_to_red(), clip, "redness", class_index=0)
     large = found.resized(16, 64, 96)
     assert large.shape == (16, 64, 96)

@@ -10,7 +10,7 @@ from keras_nonlocal.data import Framing, PyAVReader
 from keras_nonlocal.visualize import ClipChoice, draw_attention, draw_grad_cam
 from keras_nonlocal.visualize.picture_files import write_mp4, write_png
 from tests.data.videos import write_video
-from tests.visualize.clips import grey_video, random_network, red_attends_to_red
+from tests.visualize.clips import gray_video, random_network, red_attends_to_red
 
 HEIGHT = 160
 CLIP = ClipChoice(frame_stride=1, short_side=32, picture_height=HEIGHT)
@@ -23,7 +23,7 @@ PITCH = HEIGHT + GAP
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     path = tmp_path_factory.mktemp("videos") / "red.mp4"
-    return write_video(path, grey_video(8, PATCHES), rate=10, options={"crf": "0"})
+    return write_video(path, gray_video(8, PATCHES), rate=10, options={"crf": "0"})
 
 
 def read_png(path):
@@ -47,7 +47,7 @@ def undrawn(video):
 
 
 def changed_cells(picture, original):
-    """Which of 8×8 cells of a picture have other colours in their middles."""
+    """Which of 8×8 cells of a picture have other colors in their middles."""
     difference = np.abs(picture - original).max(axis=-1)
     cell = HEIGHT // 8
     middles = difference.reshape(8, cell, 8, cell)[:, 6:-6, :, 6:-6].max(axis=(1, 3))
@@ -135,7 +135,7 @@ def test_strip_and_video_of_a_class(video, tmp_path):
 
 
 def test_which_frames_are_taken(tmp_path):
-    frames = grey_video(40, [(frame, 0, 0) for frame in range(20, 40)])
+    frames = gray_video(40, [(frame, 0, 0) for frame in range(20, 40)])
     path = write_video(tmp_path / "late.mp4", frames, rate=20)
     model = red_attends_to_red()
 
@@ -158,14 +158,14 @@ def test_which_frames_are_taken(tmp_path):
 
 def test_crops_of_any_shape(tmp_path):
     """The model sees the crop that is drawn, whatever its proportions."""
-    path = write_video(tmp_path / "wide.mp4", grey_video(6, [(2, 8, 24)], side=64))
+    path = write_video(tmp_path / "wide.mp4", gray_video(6, [(2, 8, 24)], side=64))
     model = random_network((None, None, None, 3))
     clip = ClipChoice(num_frames=4, frame_stride=1, crop_size=(32, 48), short_side=64)
     draw_attention(model, path, tmp_path / "wide.mp4.png", clip=clip)
     drawn = clip.read(model, path, None, PyAVReader)
     assert drawn.size == (32, 48)
     assert drawn.pictures.shape == (4, 320, 480, 3)
-    with pytest.raises(ValueError, match="`num_frames` and `crop_size` must be given"):
+    with pytest.raises(ValueError, match="`num_frames` must be given"):
         draw_attention(model, path, tmp_path / "wide.png")
 
 
@@ -193,7 +193,9 @@ def test_the_video_is_never_replaced(draw, name, video, tmp_path, monkeypatch):
     own = tmp_path / "ball.mp4"
     own.write_bytes(pathlib.Path(video).read_bytes())
     (tmp_path / "link.mp4").symlink_to(own)
-    with pytest.raises(ValueError, match=f"another .* output='{name}', video='.*'$"):
+    with pytest.raises(
+        ValueError, match=f"must differ .* output='{name}', video='.*'$"
+    ):
         draw(red_attends_to_red(), own, name, clip=CLIP)
     assert own.read_bytes() == pathlib.Path(video).read_bytes()
 

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 
 
 class LoopbackSite:
@@ -10,6 +11,7 @@ class LoopbackSite:
     def __init__(self):
         self.pages = {}
         self.requests = []
+        self.seconds = 0.0  # before the second half of a page
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -20,7 +22,10 @@ class LoopbackSite:
                 if announced is not None:
                     self.send_header("Content-Length", str(announced))
                 self.end_headers()
-                self.wfile.write(body)
+                half = len(body) // 2
+                self.wfile.write(body[:half])
+                time.sleep(site.seconds)
+                self.wfile.write(body[half:])
 
             def log_message(self, *arguments):
                 pass

@@ -145,6 +145,58 @@ def pyslowfast_key(owner: str, role: str) -> str:
     return f"s{stage}.pathway0_res{block}.{branch[rest[0]]}{suffix}.{role}"
 
 
+def pytorchvideo_key(owner: str, role: str) -> str:
+    """As `torch.hub` has them: pool2 is `blocks.2`."""
+    role = _TORCH[role]
+    if owner == "predictions":
+        return f"blocks.6.proj.{role}"
+    if owner.startswith("conv1_"):
+        return f"blocks.0.{'norm' if owner.endswith('bn') else 'conv'}.{role}"
+    stage, block, rest = _split(owner)
+    index = {2: 1, 3: 3, 4: 4, 5: 5}[stage]
+    kind = "norm" if rest.endswith("bn") else "conv"
+    branch = {
+        "0": f"branch1_{kind}",
+        "1": f"branch2.{kind}_a",
+        "2": f"branch2.{kind}_b",
+        "3": f"branch2.{kind}_c",
+    }[rest[0]]
+    return f"blocks.{index}.res_blocks.{block}.{branch}.{role}"
+
+
+def unpooled_pytorchvideo_key(owner: str, role: str) -> str:
+    """Without pool2, every later block counts one less."""
+    key = pytorchvideo_key(owner, role)
+    for index in (3, 4, 5, 6):
+        if key.startswith(f"blocks.{index}."):
+            return f"blocks.{index - 1}.{key.split('.', 2)[2]}"
+    return key
+
+
+def resnet3d_key(owner: str, role: str) -> str:
+    """pytorch-resnet3d, the conversion of the Caffe2 files."""
+    if "_nl" not in owner:
+        return torchvision_key(owner, role)
+    stage, block, rest = _split(owner)
+    part = {"nl/norm": "bn"}.get(rest, rest[3:])
+    return f"layer{stage - 1}.{block}.nl.{part}.{_TORCH[role]}"
+
+
+def gluoncv_key(owner: str, role: str) -> str:
+    """GluonCV's `I3D_ResNetV1` in PyTorch."""
+    if owner.startswith("conv1_"):
+        return f"first_stage.{1 if owner.endswith('bn') else 0}.{_TORCH[role]}"
+    if owner == "predictions":
+        return f"fc.{_TORCH[role]}"
+    stage, block, rest = _split(owner)
+    if rest.startswith("nl/"):
+        part = {"norm": "bn", "out": "W"}.get(rest[3:], rest[3:])
+        module = f"nonlocal_block.{part}"
+        return f"res_layers.{stage - 2}.{block}.{module}.{_TORCH[role]}"
+    key = torchvision_key(owner, role)
+    return f"res_layers.{stage - 2}.{block}.{key.split('.', 2)[2]}"
+
+
 def _split(owner: str) -> tuple[int, int, str]:
     stage, block, rest = owner.split("_", 2)
     return int(stage[4:]), int(block[5:]) - 1, rest

@@ -2,17 +2,24 @@
 
 import dataclasses
 import hashlib
+import os
 import pickle
+import subprocess
+import sys
+import threading
+import time
 
 import keras
 import numpy as np
 import pytest
 
+from keras_nonlocal import files
 from keras_nonlocal.weights import (
     PRESETS,
     CheckpointError,
     DownloadError,
     LicenseNotice,
+    download_preset,
     load_preset,
 )
 from tests.weights import released_names as names
@@ -149,3 +156,91 @@ def test_hashes(site, preset, content, small_network, tmp_path, digits):
         load_preset(target, short, cache_dir=tmp_path)
     assert cached(tmp_path) == []
     assert load(target, right, tmp_path).left == ()
+
+
+def test_one_of_several_downloads(site, preset, content, tmp_path):
+    site.pages["/i3d.pkl"] = (200, len(content), content)
+    site.seconds = 0.5
+    found = []
+
+    def download():
+        found.append(download_preset(preset, cache_dir=tmp_path))
+
+    threads = [threading.Thread(target=download) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert site.requests == ["/i3d.pkl"]
+    assert [path.name for path in cached(tmp_path)] == [f"{preset.name}.pkl"]
+    assert {checkpoint.path for checkpoint in found} == {str(cached(tmp_path)[0])}
+
+
+DOWNLOAD = """
+import sys, dataclasses
+from keras_nonlocal.weights import PRESETS, download_preset
+row = dataclasses.replace(
+    PRESETS["caffe2_i3d_nonlocal_8x8_in_pretrain_400k"], url=sys.argv[1]
+)
+download_preset(row, cache_dir=sys.argv[2])
+"""
+
+
+def test_a_killed_download_is_repeated(site, preset, content, tmp_path):
+    site.pages["/i3d.pkl"] = (200, len(content), content)
+    site.seconds = 30
+    process = subprocess.Popen(
+        [sys.executable, "-c", DOWNLOAD, preset.url, str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    while not site.requests:
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.kill()
+    process.wait()
+    site.seconds = 0
+    assert download_preset(preset, cache_dir=tmp_path).file_format == "pickle"
+    assert len(site.requests) == 2
+    assert [path.name for path in cached(tmp_path)] == [f"{preset.name}.pkl"]
+
+
+def test_a_damaged_file_in_the_cache_is_downloaded_again(
+    site, preset, content, tmp_path
+):
+    site.pages["/i3d.pkl"] = (200, len(content), content)
+    download_preset(preset, cache_dir=tmp_path)
+    (path,) = cached(tmp_path)
+    path.write_bytes(content[: len(content) // 2])
+    download_preset(preset, cache_dir=tmp_path)
+    assert path.read_bytes() == content
+    assert len(site.requests) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_read(
+    site, preset, content, tmp_path, monkeypatch
+):
+    site.pages["/i3d.pkl"] = (200, len(content), content)
+    download_preset(preset, cache_dir=tmp_path)
+
+    def read_only(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    for module, name in ((files, "lock"), (files, "replacing"), (os, "unlink")):
+        monkeypatch.setattr(module, name, read_only)
+    assert "conv1_w" in download_preset(preset, cache_dir=tmp_path).arrays
+    assert site.requests == ["/i3d.pkl"]
+
+
+def test_the_folder_of_the_cache(site, preset, content, tmp_path):
+    site.pages["/i3d.pkl"] = (200, len(content), content)
+    download_preset(preset, cache_dir=tmp_path / "a" / "b")
+    assert len(cached(tmp_path / "a" / "b")) == 1
+    (tmp_path / "file").write_bytes(b"")
+    message = r"`cache_dir` must be a folder .* Received: cache_dir='.*file'"
+    with pytest.raises(DownloadError, match=message):
+        download_preset(preset, cache_dir=tmp_path / "file")
+    with pytest.raises(ValueError, match="`cache_dir` must be a local path"):
+        download_preset(preset, cache_dir="gs://bucket/cache")
+    assert len(site.requests) == 1

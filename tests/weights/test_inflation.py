@@ -8,8 +8,6 @@ from keras_nonlocal import (
     NLResNet50C2D,
     NLResNet101,
     NLResNet101C2D,
-    NLResNet152,
-    NLResNet152C2D,
 )
 from keras_nonlocal.weights import inflate, load_imagenet
 from tests.weights.released_names import randomize
@@ -147,7 +145,6 @@ def test_video_to_video_copies_everything(small_network):
 OWN_NETWORKS = [
     (NLResNet50, NLResNet50C2D),
     pytest.param(NLResNet101, NLResNet101C2D, marks=pytest.mark.slow),
-    pytest.param(NLResNet152, NLResNet152C2D, marks=pytest.mark.slow),
 ]
 
 

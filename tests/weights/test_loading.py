@@ -173,7 +173,7 @@ def test_keras_files(pair, tmp_path, ending):
         source.save_weights(path)
     else:
         source.save(path)
-    path = path.rename(tmp_path / "recognised_by_content")
+    path = path.rename(tmp_path / "recognized_by_content")
     report = load_checkpoint(target, path)
     assert_same_weights(target, source)
     assert report.naming == "keras"
@@ -267,3 +267,42 @@ def test_unknown_names(small_network, tmp_path):
     np.savez(tmp_path / "a.npz", something=np.zeros(3))
     with pytest.raises(CheckpointError, match=r"none of the known .*'something'"):
         load_checkpoint(small_network(), tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_layers_with_lora_take_the_file_alone(pair, tmp_path, rng, ending):
+    source, target = pair
+    target = keras.models.clone_model(target)  # other tests use the network, too
+    path = tmp_path / f"file{ending}"
+    (source.save_weights if ending == ".weights.h5" else source.save)(path)
+    (block,) = (layer for layer in target.layers if layer.name.endswith("_nl"))
+    for layer in (block.theta, block.out):
+        layer.enable_lora(2)
+        layer.lora_kernel_b.assign(rng.normal(size=layer.lora_kernel_b.shape))
+    report = load_checkpoint(target, path)
+    assert len(report.loaded) == len(source.weights)
+    assert report.left == ()
+    clip = np.float32(rng.normal(size=(1, *target.input_shape[1:])))
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(target(clip)),
+        keras.ops.convert_to_numpy(source(clip)),
+        rtol=1e-5,
+    )
+
+
+def test_quantized_layers_are_neither_filled_nor_read(pair, tmp_path):
+    source, target = pair
+    source = keras.models.clone_model(source)  # other tests use the network, too
+    source.save_weights(tmp_path / "plain.weights.h5")
+    source.quantize("int8", filters="^(theta|phi|g|out)$")
+    before = [keras.ops.convert_to_numpy(weight) for weight in source.weights]
+    with pytest.raises(ValueError, match=r"must not be quantized.*theta/"):
+        load_checkpoint(source, tmp_path / "plain.weights.h5", strict=False)
+    for weight, value in zip(source.weights, before, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)
+    source.save_weights(tmp_path / "int8.weights.h5")
+    kernel = next(w for w in target.weights if w.path.endswith("theta/kernel"))
+    value = keras.ops.convert_to_numpy(kernel)
+    report = load_checkpoint(target, tmp_path / "int8.weights.h5", strict=False)
+    assert any("the int8 values of a quantized layer" in x for x in report.skipped)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(kernel), value)

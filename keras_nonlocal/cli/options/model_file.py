@@ -1,0 +1,86 @@
+"""The model file as an argument of commands."""
+
+import argparse
+import os
+import zipfile
+from typing import Any
+
+
+def add_model_argument(command: argparse.ArgumentParser, writer: str = "train") -> None:
+    """Adds the argument for the model, with the command that writes such files."""
+    command.add_argument(
+        "model",
+        metavar="MODEL",
+        help=f"a `.keras` file, such as the one that `{writer}` writes",
+    )
+
+
+def load_model_file(path: str) -> Any:
+    """Loads the model of a `.keras` file without its optimizer.
+
+    Raises:
+        ValueError: If the file does not exist or does not contain a model.
+    """
+    if os.path.isdir(path):
+        raise ValueError(
+            "The model must be a file, such as the `model.keras` of a finished run. "
+            f"Received: {path!r}, a folder"
+        )
+    if not os.path.isfile(path) or not path.endswith(".keras"):
+        raise ValueError(
+            f"The model must be a `.keras` file that exists. Received: {path!r}"
+        )
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"The model must be a `.keras` file, which is a zip. Received: {path!r}"
+        )
+    import keras
+
+    import keras_nonlocal  # noqa: F401 - registers its layers
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        # Zip, HDF5 and JSON have different errors.
+        raise ValueError(
+            f"The model could not be loaded: {error}. Received: {path!r}"
+        ) from error
+
+
+def load_classifier_file(path: str) -> Any:
+    """Loads a model that scores clips; see `load_model_file`.
+
+    Raises:
+        ValueError: If the file does not exist or does not contain such a model.
+    """
+    return as_classifier(load_model_file(path))
+
+
+def load_detector_file(path: str) -> Any:
+    """Loads a detector; see `load_model_file`.
+
+    Raises:
+        ValueError: If the file does not exist or does not contain a detector.
+    """
+    model = load_model_file(path)
+    from keras_nonlocal.detection import RegionModel
+
+    if not isinstance(model, RegionModel):
+        raise ValueError(
+            "The model must be a detector, as `train-coco` writes it. "
+            f"Received: {path!r}, a model of another kind"
+        )
+    return model
+
+
+def as_classifier(model: Any) -> Any:
+    """Returns the model from clips to scores, or says that it is none."""
+    from keras_nonlocal.detection import RegionModel
+    from keras_nonlocal.models.clip_model import clip_model
+
+    if isinstance(model, RegionModel):
+        raise ValueError(
+            "The model must score clips or pictures; `keras-nonlocal detect` uses "
+            "detectors. Received: a detector"
+        )
+    return clip_model(model).model

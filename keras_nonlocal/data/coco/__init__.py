@@ -1,0 +1,1 @@
+"""Pictures with COCO annotations, from JSON files or TFDS to batches of objects."""

@@ -1,0 +1,61 @@
+"""A CSV file that contains only complete lines, however the writing ends."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+
+class CsvTable:
+    """Writes complete lines to a CSV file.
+
+    Args:
+        path: The file. An existing file is replaced.
+        header: The first line.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: Iterable[str]) -> None:
+        self._path = os.fspath(path)
+        self._file = io.FileIO(self._path, "wb")
+        self._size = 0
+        try:
+            self.write(header)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def write(self, values: Iterable[Any]) -> None:
+        """Appends a line.
+
+        Raises:
+            OSError: If the disk is full. No partial line is left.
+        """
+        text = io.StringIO(newline="")
+        csv.writer(text).writerow(values)
+        # File names are bytes and not always UTF-8.
+        line = text.getvalue().encode("utf-8", "surrogateescape")
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self._file.truncate(self._size)
+            error.filename = self._path
+            raise
+        self._size += len(line)

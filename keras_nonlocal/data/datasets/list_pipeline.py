@@ -1,0 +1,135 @@
+"""Datasets of clips from a list of videos."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_nonlocal.arguments import counted
+from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
+from keras_nonlocal.data.datasets.clip_plan import (
+    Batches,
+    ClipPlan,
+    Split,
+    check_seed_of_split,
+    report,
+)
+from keras_nonlocal.data.datasets.epochs import EpochOrder
+from keras_nonlocal.data.datasets.failures import FailurePolicy
+from keras_nonlocal.data.datasets.labels import LabelEncoder
+from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips
+from keras_nonlocal.data.datasets.pipeline import ClipPipeline
+from keras_nonlocal.data.lists.video_list import Label, VideoList
+from keras_nonlocal.data.readers.video_reader import OpenVideo
+
+
+def datasets_of_list(
+    videos: VideoList,
+    open_video: OpenVideo,
+    plan: ClipPlan,
+    split: Split,
+    verbose: bool,
+) -> ClipDataset | tuple[ClipDataset, ClipDataset]:
+    """Returns the dataset of a list, or the datasets of its two parts.
+
+    Args:
+        videos: The videos.
+        open_video: Opens a video.
+        plan: How the videos become batches of clips.
+        split: The part of the list to use.
+        verbose: Whether to print the number of videos and classes.
+    """
+    check_seed_of_split(plan.order, split)
+    if not videos.paths:
+        raise ValueError("`videos` must hold at least one video. Received: none")
+    labels = plan.labeling.encoder_of_list(videos)
+    if verbose:
+        names = videos.class_names
+        classes = "" if names is None else f" belonging to {len(names)} classes"
+        report(f"Found {counted(len(videos.paths), 'video')}{classes}.")
+    if plan.order.shuffle:
+        videos = videos.shuffle(plan.order.used_seed)
+    datasets = []
+    for role, part in split.parts(videos).items():
+        if verbose and split.subset is not None:
+            report(f"Using {counted(len(part.paths), 'video')} for {role}.")
+        pipeline = ListPipeline(
+            ClipLoader(part, open_video, plan.views(role)),
+            EpochOrder(len(part.paths), plan.order_seed(role), plan.shard),
+            plan.failures.renewed(),
+            labels,
+            plan.batches,
+        )
+        datasets.append(pipeline.dataset())
+    return (datasets[0], datasets[1]) if split.subset == "both" else datasets[0]
+
+
+class ListPipeline(ClipPipeline):
+    """Loads the clips of a list of videos.
+
+    Args:
+        loader: Loads the clips.
+        order: The order of the videos in each epoch.
+        failures, labels, batches: As in `ClipPipeline`.
+    """
+
+    def __init__(
+        self,
+        loader: ClipLoader,
+        order: EpochOrder,
+        failures: FailurePolicy,
+        labels: LabelEncoder | None,
+        batches: Batches,
+    ) -> None:
+        super().__init__(loader.views, failures, labels, batches)
+        self._loader = loader
+        self._order = order
+
+    @property
+    def _length(self) -> int:
+        return self._order.length
+
+    def _items(self, epoch: Any) -> Any:
+        tf = self._tf
+        turns = tf.numpy_function(self._order.turns, [epoch], tf.int64)
+        turns = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(turns, (None,)))
+        return turns.map(self._as_is(lambda index: (epoch, index)))
+
+    def _load(self, epoch: int, index: int, *content: Any) -> LoadedClips:
+        return self._loader.load_with_times(index, epoch)
+
+    def _label(self, index: int, *content: Any) -> Label:
+        assert self._loader.videos.labels is not None
+        return self._loader.videos.labels[index]
+
+    def _path(self, index: int) -> str:
+        return self._loader.videos.paths[index]
+
+    def _clips(self, items: Any, length: int | None) -> Any:
+        dataset = super()._clips(items, length)
+        # As on the datasets of `keras.utils.image_dataset_from_directory`.
+        videos = self._loader.videos
+        dataset.class_names = [*(videos.class_names or ())] or None
+        dataset.clip_info = self._clip_info(dataset.class_names)
+        dataset.file_paths = [*videos.paths]
+        dataset.batch_paths = self._batch_paths
+        return dataset
+
+    def _first_item(self, epoch: int, batch: int) -> int:
+        turns, kept = self._turns(epoch)
+        first = super()._first_item(epoch, batch)
+        if batch == 0 or len(kept) == len(turns):
+            return first
+        return int(kept[first]) if first < len(kept) else len(turns)
+
+    def _batch_paths(self, epoch: int, batch: int) -> list[str]:
+        """Returns the files of a batch, without the videos left out so far."""
+        turns, kept = self._turns(epoch)
+        first = super()._first_item(epoch, batch)
+        batch_turns = turns[kept[first:][: self._batches.size or 1]]
+        return [self._path(index) for index in batch_turns]
+
+    def _turns(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the videos of an epoch and the positions of those not left out."""
+        turns = self._order.turns(epoch)
+        is_left_out = np.isin(turns, [*self._left_out.copy()])
+        return turns, np.flatnonzero(~is_left_out)

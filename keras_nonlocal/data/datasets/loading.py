@@ -1,0 +1,175 @@
+"""Opens videos and loads their clips in an epoch."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_nonlocal.data.framing import FramingSampler
+from keras_nonlocal.data.lists.video_list import VideoList
+from keras_nonlocal.data.random_streams import Purpose, random_stream
+from keras_nonlocal.data.readers.video_reader import (
+    OpenVideo,
+    TimelineChangedError,
+    VideoError,
+    VideoReader,
+    errors_named,
+)
+from keras_nonlocal.data.sampling import ClipSampler
+
+Segment = tuple[float, float]
+
+
+class LoadedClips(NamedTuple):
+    """The clips of a video in an epoch.
+
+    Args:
+        pixels: RGB bytes, shape `(num_frames, height, width, 3)`, or with views
+            `(num_views, num_frames, height, width, 3)`.
+        times: Presentation time of each frame in seconds, shape `(num_frames,)` or
+            `(num_views, num_frames)`.
+        is_mirrored: Whether the clips are mirrored.
+    """
+
+    pixels: np.ndarray
+    times: np.ndarray
+    is_mirrored: np.bool_
+
+
+@dataclass(frozen=True)
+class ViewSampler:
+    """Reads clips from open videos.
+
+    The random choices depend only on the seed, the epoch and the index of the video,
+    not on the order or the number of threads.
+
+    Args:
+        clips: Chooses the frames.
+        framings: Chooses the part of the picture.
+        seed: Seed of the random choices, or `None` to draw nothing at random.
+    """
+
+    clips: ClipSampler
+    framings: FramingSampler
+    seed: int | None = None
+
+    @property
+    def num_views(self) -> int | None:
+        """Number of clips times crops, or `None` for one clip without this axis."""
+        num_clips, num_crops = self.clips.num_clips, self.framings.num_crops
+        if num_clips is None and num_crops is None:
+            return None
+        return (num_clips or 1) * (num_crops or 1)
+
+    @property
+    def times_shape(self) -> tuple[int, ...]:
+        """Shape of the times of the frames."""
+        clip = (self.clips.num_frames,)
+        return clip if self.num_views is None else (self.num_views, *clip)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the pixels."""
+        return (*self.times_shape, *self.framings.crop_size, 3)
+
+    def nothing(self) -> LoadedClips:
+        """Returns the placeholder for a video that cannot be read."""
+        return LoadedClips(
+            np.zeros(self.shape, np.uint8), np.zeros(self.times_shape), np.False_
+        )
+
+    def load(
+        self,
+        open_video: Callable[[], AbstractContextManager[VideoReader]],
+        path: str,
+        index: int,
+        epoch: int,
+        segment: Segment | None = None,
+    ) -> LoadedClips:
+        """Opens a video and returns its clips.
+
+        Args:
+            open_video: Opens the video.
+            path: Name of the video in errors.
+            index: Index of the video, for random choices.
+            epoch: Number of the epoch, for random choices.
+            segment: Begin and end in seconds of the part to use, or `None` for the
+                whole video.
+
+        Raises:
+            VideoError: If the video cannot be read. Its `segment` is that of the call.
+        """
+        with errors_named(path, segment), open_video() as video:
+            try:
+                return self._take(video, path, index, epoch, segment)
+            except TimelineChangedError:
+                return self._take(video, path, index, epoch, segment)
+
+    def _take(
+        self,
+        video: VideoReader,
+        path: str,
+        index: int,
+        epoch: int,
+        segment: Segment | None,
+    ) -> LoadedClips:
+        rng = None
+        if self.seed is not None:
+            rng = random_stream(self.seed, Purpose.CLIP, epoch, index)
+        framing = self.framings.framing(rng)
+        times = video.times
+        frames = _frames_of_segment(times, segment, path)
+        chosen = frames[self.clips.frame_indices(times[frames], rng)]
+        pixels = video.read(chosen, framing)
+        # (clips, frames, crops, …) → (views, frames, …)
+        pixels = np.moveaxis(pixels, 2, 1)
+        pixels = pixels.reshape((*self.times_shape, *pixels.shape[-3:]))
+        times = times[chosen].repeat(len(framing.anchors), axis=0)
+        return LoadedClips(
+            pixels,
+            times.reshape(self.times_shape).astype(np.float64),
+            np.bool_(framing.flip),
+        )
+
+
+class ClipLoader:
+    """Loads the clips of the videos of a list.
+
+    Args:
+        videos: The videos.
+        open_video: Opens a video.
+        views: Reads the clips from an open video.
+    """
+
+    def __init__(
+        self, videos: VideoList, open_video: OpenVideo, views: ViewSampler
+    ) -> None:
+        self.videos = videos
+        self.views = views
+        self._open_video = open_video
+
+    def load(self, index: int, epoch: int = 0) -> np.ndarray:
+        """Returns the pixels of the clips of video `index` in an epoch."""
+        return self.load_with_times(index, epoch).pixels
+
+    def load_with_times(self, index: int, epoch: int = 0) -> LoadedClips:
+        """Returns the clips of video `index` in an epoch."""
+        path = self.videos.paths[index]
+        segment = self.videos.segments[index] if self.videos.segments else None
+        return self.views.load(
+            lambda: self._open_video(path), path, index, epoch, segment
+        )
+
+
+def _frames_of_segment(
+    times: np.ndarray, segment: Segment | None, path: str
+) -> np.ndarray:
+    if segment is None:
+        return np.arange(len(times))
+    begin, end = segment
+    frames = np.flatnonzero((times >= begin) & (times < end))
+    if not len(frames):
+        raise VideoError(path, f"it has no frames from {begin} s to {end} s")
+    return frames

@@ -1,0 +1,205 @@
+"""Clips as a `tf.data.Dataset` that can be resumed at any batch."""
+
+import abc
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_nonlocal.arguments import check_count
+from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
+from keras_nonlocal.data.datasets.clip_plan import Batches
+from keras_nonlocal.data.datasets.epochs import EpochCounter
+from keras_nonlocal.data.datasets.failures import FailurePolicy
+from keras_nonlocal.data.datasets.labels import LabelEncoder
+from keras_nonlocal.data.datasets.loading import LoadedClips, ViewSampler
+from keras_nonlocal.data.lists.video_list import Label
+from keras_nonlocal.data.readers.video_reader import VideoError
+from keras_nonlocal.optional_packages import import_tensorflow
+
+if TYPE_CHECKING:
+    from keras_nonlocal.models import ClipInfo
+
+
+class ClipPipeline(abc.ABC):
+    """Loads clips in `tf.data`.
+
+    Each iteration over a dataset takes the number of its epoch from a counter. All
+    random choices are determined by the seed, this number and the index of the video.
+    An epoch can therefore be resumed at any batch by skipping items before they are
+    loaded.
+
+    Subclasses define the items of an epoch: tuples that begin with the epoch and the
+    index of a video.
+
+    Args:
+        views: Reads the clips from each video.
+        failures: Handles videos that cannot be read.
+        labels: Encodes the labels, or `None` for no labels.
+        batches: How videos become elements.
+    """
+
+    def __init__(
+        self,
+        views: ViewSampler,
+        failures: FailurePolicy,
+        labels: LabelEncoder | None,
+        batches: Batches,
+    ) -> None:
+        self._views = views
+        self._failures = failures
+        self._labels = labels
+        self._batches = batches
+        self._counter = EpochCounter()
+        self._left_out: set[int] = set()
+        self._tf = import_tensorflow()
+
+    @property
+    @abc.abstractmethod
+    def _length(self) -> int | None:
+        """Number of videos in an epoch, or `None` if it is unknown."""
+
+    @abc.abstractmethod
+    def _items(self, epoch: Any) -> Any:
+        """Returns the dataset of an epoch's items, which are not loaded yet."""
+
+    @abc.abstractmethod
+    def _load(self, epoch: int, index: int, *content: Any) -> LoadedClips:
+        """Loads the clips of an item."""
+
+    @abc.abstractmethod
+    def _path(self, index: int) -> str:
+        """Returns the name of a video."""
+
+    @abc.abstractmethod
+    def _label(self, index: int, *content: Any) -> Label:
+        """Returns the label of an item, a class index or a tuple of them."""
+
+    def _first_item(self, epoch: int, batch: int) -> int:
+        """Returns the number of an epoch's items before a batch."""
+        return batch * (self._batches.size or 1)
+
+    def dataset(self) -> ClipDataset:
+        """Returns the dataset, each iteration of which is the next epoch."""
+        tf = self._tf
+
+        def begin(_: Any) -> Any:
+            epoch = tf.numpy_function(self._counter.begin, [], tf.int64)
+            return self._items(tf.ensure_shape(epoch, ()))
+
+        items = tf.data.Dataset.range(1).flat_map(self._as_is(begin))
+        return self._clips(items, self._length)
+
+    def _resume(self, epoch: int, batch: int = 0) -> ClipDataset:
+        """Returns the rest of an epoch; see `ClipDataset.resume`."""
+        check_count("epoch", epoch)
+        check_count("batch", batch)
+        self._counter.set_next(epoch + (batch > 0))
+        first = self._first_item(epoch, batch)
+        items = self._items(self._tf.constant(epoch, self._tf.int64)).skip(first)
+        length = None if self._length is None else max(self._length - first, 0)
+        return self._clips(items, length)
+
+    def _clips(self, items: Any, length: int | None) -> Any:
+        tf = self._tf
+        if length is not None:
+            items = items.apply(tf.data.experimental.assert_cardinality(length))
+        dataset = items.map(
+            self._as_is(self._loaded), num_parallel_calls=tf.data.AUTOTUNE
+        )
+        if self._failures.leaves_out:
+            dataset = dataset.filter(self._as_is(lambda is_read, _: is_read))
+            dataset = dataset.concatenate(self._report_at_end(dataset))
+        dataset = dataset.map(self._as_is(lambda _, element: element))
+        if self._batches.size is not None:
+            dataset = dataset.batch(self._batches.size, self._batches.drop_remainder)
+        options = tf.data.Options()
+        # The graph contains no files that `tf.data` could distribute to workers.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+        dataset.failures = self._failures
+        dataset.resume = self._resume
+        return dataset
+
+    def _clip_info(self, class_names: Sequence[str] | None) -> "ClipInfo":
+        """Returns the facts about the clips that a model trained on them keeps."""
+        from keras_nonlocal.models import ClipInfo
+
+        clips = self._views.clips
+        return ClipInfo(
+            tuple(class_names) if class_names and self._labels is not None else None,
+            clips.num_frames,
+            clips.frame_stride,
+            clips.target_fps,
+        )
+
+    def _loaded(self, epoch: Any, index: Any, *content: Any) -> Any:
+        """Returns whether an item could be read, and its element."""
+        tf = self._tf
+        encoder = self._labels
+        label_type = () if encoder is None else (tf.as_dtype(encoder.dtype),)
+        is_read, clips, times, *labels = tf.numpy_function(
+            self._try_to_load,
+            [epoch, index, *content],
+            (tf.bool, tf.uint8, tf.float64, *label_type),
+        )
+        element = [tf.ensure_shape(clips, self._views.shape)]
+        if encoder is not None:
+            element.append(tf.ensure_shape(labels[0], encoder.shape))
+        if self._batches.with_info:
+            element.append(self._info(index, times))
+        is_read = tf.ensure_shape(is_read, ())
+        return is_read, tuple(element) if len(element) > 1 else element[0]
+
+    def _info(self, index: Any, times: Any) -> dict[str, Any]:
+        tf = self._tf
+        num_views = self._views.num_views
+        path = tf.numpy_function(
+            lambda index: os.fsencode(self._path(int(index))), [index], tf.string
+        )
+        return {
+            "path": tf.ensure_shape(path, ()),
+            "times": tf.ensure_shape(times, self._views.times_shape),
+            "view": tf.constant(0) if num_views is None else tf.range(num_views),
+        }
+
+    def _try_to_load(
+        self, epoch: np.int64, index: np.int64, *content: Any
+    ) -> tuple[Any, ...]:
+        """Returns whether an item could be read, its pixels, times and label."""
+        is_read = True
+        try:
+            loaded = self._load(int(epoch), int(index), *content)
+        except VideoError as error:
+            self._failures.handle(error, int(index))
+            self._left_out.add(int(index))
+            is_read, loaded = False, self._views.nothing()
+        values = np.bool_(is_read), loaded.pixels, loaded.times
+        if self._labels is None:
+            return values
+        label = self._label(int(index), *content)
+        return *values, self._labels.encode(label, bool(loaded.is_mirrored))
+
+    def _report_at_end(self, like: Any) -> Any:
+        """Returns an empty dataset that reports the failures when it is reached."""
+        tf = self._tf
+
+        def report(_: Any) -> Any:
+            num_elements = tf.numpy_function(self._report, [], tf.int64)
+            element = tf.nest.map_structure(
+                lambda spec: tf.zeros(spec.shape, spec.dtype), like.element_spec
+            )
+            dataset = tf.data.Dataset.from_tensors(element)
+            return dataset.repeat(tf.ensure_shape(num_elements, ()))
+
+        return tf.data.Dataset.range(1).flat_map(self._as_is(report))
+
+    def _report(self) -> np.int64:
+        self._failures.report()
+        return np.int64(0)
+
+    def _as_is(self, function: Any) -> Any:
+        return self._tf.autograph.experimental.do_not_convert(function)

@@ -1,0 +1,1 @@
+"""Collections of videos and their labels."""

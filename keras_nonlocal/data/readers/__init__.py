@@ -1,0 +1,1 @@
+"""Readers of the frames of one open video."""

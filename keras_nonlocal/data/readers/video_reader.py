@@ -1,0 +1,79 @@
+"""The interface between the pipeline and decoders, for custom readers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from keras_nonlocal.data.framing import Framing
+from keras_nonlocal.data.readers.read_error import ReadError
+
+
+class VideoReader(Protocol):
+    """Random access to the frames of one open video."""
+
+    @property
+    def times(self) -> np.ndarray:
+        """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
+
+    def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
+        """Returns RGB bytes of the scaled and cropped frames at `indices`.
+
+        The shape is `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
+        """
+
+
+OpenVideo = Callable[[str], AbstractContextManager[VideoReader]]
+
+
+class VideoError(ReadError):
+    """Raised if a video cannot be read. The message names the file and the reason.
+
+    Args:
+        path: The file.
+        reason: Why it cannot be read.
+        segment: Begin and end in seconds of the requested part, or `None` for the whole
+            video.
+    """
+
+    medium = "video"
+
+
+class TimelineChangedError(VideoError):
+    """Raised if the frames of a video differ from those that it declares."""
+
+    def __init__(
+        self,
+        path: str,
+        reason: str = "its frames are misnumbered",
+        segment: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__(path, reason, segment)
+
+
+@contextmanager
+def errors_named(
+    path: str, segment: tuple[float, float] | None = None
+) -> Iterator[None]:
+    """Turns every error of a reader into one that names the video.
+
+    Args:
+        path: The file.
+        segment: Begin and end in seconds of the requested part, or `None` for the whole
+            video.
+
+    Raises:
+        VideoError: If the code inside raises any `Exception`.
+        ImportError: If a package is missing, which is not an error of the video.
+    """
+    try:
+        yield
+    except VideoError as error:
+        error.segment = segment
+        raise
+    except ImportError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise VideoError(path, reason, segment) from error

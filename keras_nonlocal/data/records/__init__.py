@@ -1,0 +1,1 @@
+"""Videos as TFRecord files of JPEG pictures."""

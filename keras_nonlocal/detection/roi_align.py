@@ -1,0 +1,160 @@
+"""RoIAlign: features of regions, sampled bilinearly from a pyramid.
+
+All levels lie in one table of positions. A region costs the same whichever level it is
+taken from, and its level is only an offset into the table. The points of a cell are
+added one after another, which keeps a fraction of the memory of sampling all at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+from keras_nonlocal.detection.boxes import areas
+
+
+def levels_of(
+    boxes: Any,
+    num_levels: int,
+    canonical_size: float = 224,
+    epsilon: str = "inside",
+) -> Any:
+    """Returns the level of the pyramid from which each region is taken.
+
+    Args:
+        boxes: Shape `(…, 4)`.
+        num_levels: Levels from P2 on.
+        canonical_size: Pixels; a square of that side is taken from P4.
+        epsilon: Where the small number is added that keeps a region of exactly a
+            level's size on that level: `"inside"` the logarithm (Detectron2) or
+            `"outside"` (torchvision).
+
+    Returns:
+        `int32` of shape `(…,)`, 0 for P2.
+
+    References:
+        [FPN](https://arxiv.org/abs/1612.03144), equation 1.
+    """
+    ratio = ops.sqrt(areas(boxes)) / canonical_size
+    if epsilon == "inside":
+        exponent = ops.log2(ratio + 1e-8)
+    else:
+        exponent = ops.log2(ops.maximum(ratio, 1e-30)) + 1e-6
+    level = ops.clip(ops.floor(2 + exponent), 0, num_levels - 1)
+    return ops.cast(level, "int32")
+
+
+@dataclass(frozen=True)
+class RoIAlign:
+    """Samples regions of a feature pyramid.
+
+    Each cell of the result is the mean over `sampling_ratio²` points. A point that lies
+    more than one position outside of the features counts as 0. Other points outside are
+    moved to the border.
+
+    Args:
+        output_size: Height and width of the result.
+        strides: Pixels between two positions of each level.
+        sampling_ratio: Points per cell and axis.
+        is_aligned: Whether the first position stands for the pixel whose center is at
+            ½ (Detectron2) instead of at 0. The latter, of Detectron and torchvision,
+            also enlarges regions to at least one position.
+
+    References:
+        [Mask R-CNN](https://arxiv.org/abs/1703.06870), section 3.
+    """
+
+    output_size: tuple[int, int]
+    strides: tuple[float, ...]
+    sampling_ratio: int = 2
+    is_aligned: bool = True
+
+    def __call__(self, features: Sequence[Any], boxes: Any, levels: Any) -> Any:
+        """Returns the features of regions.
+
+        Args:
+            features: One tensor `(batch, height, width, channels)` per level.
+            boxes: Regions in pixels, shape `(batch, regions, 4)`.
+            levels: Level of each region, `int32` of shape `(batch, regions)`.
+
+        Returns:
+            Shape `(batch, regions, *output_size, channels)`, of the dtype of the
+            features.
+        """
+        table = _Table(features)
+        batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
+        start = batch * table.positions + ops.take(table.starts, levels)
+        width = ops.take(table.widths, levels)
+        height = ops.take(table.heights, levels)
+        strides = ops.convert_to_tensor(self.strides, boxes.dtype)
+        scaled = boxes / ops.take(strides, levels)[..., None]
+        all_rows = self._points(scaled[..., 1], scaled[..., 3], self.output_size[0])
+        all_columns = self._points(scaled[..., 0], scaled[..., 2], self.output_size[1])
+        total: Any = 0
+        for y_points in all_rows:
+            rows = _neighbors(y_points, height)
+            for x_points in all_columns:
+                columns = _neighbors(x_points, width)
+                total = total + _interpolated(table, start, width, rows, columns)
+        return total / self.sampling_ratio**2
+
+    def _points(self, low: Any, high: Any, cells: int) -> list[Any]:
+        """Places of the points along an axis, `(batch, regions, cells)` each."""
+        if self.is_aligned:
+            low, high = low - 0.5, high - 0.5
+        else:
+            high = ops.maximum(high, low + 1)
+        cell = (high - low)[..., None] / cells
+        numbers = ops.cast(ops.arange(cells), low.dtype)
+        return [
+            low[..., None] + cell * (numbers + (point + 0.5) / self.sampling_ratio)
+            for point in range(self.sampling_ratio)
+        ]
+
+
+class _Table:
+    """The positions of all levels of all pictures, one row each."""
+
+    def __init__(self, features: Sequence[Any]) -> None:
+        channels = features[0].shape[-1]
+        batch = ops.shape(features[0])[0]
+        sizes = [ops.shape(level)[1:3] for level in features]
+        starts, self.positions = [], 0
+        for height, width in sizes:
+            starts.append(self.positions)
+            self.positions = self.positions + height * width
+        flat = [ops.reshape(level, (batch, -1, channels)) for level in features]
+        self.rows = ops.reshape(ops.concatenate(flat, axis=1), (-1, channels))
+        self.starts = ops.convert_to_tensor(starts, "int32")
+        self.heights = ops.convert_to_tensor([size[0] for size in sizes], "int32")
+        self.widths = ops.convert_to_tensor([size[1] for size in sizes], "int32")
+
+
+def _neighbors(points: Any, size: Any) -> list[tuple[Any, Any]]:
+    """The two positions on both sides of points, each with its weight."""
+    size = size[..., None]
+    last = ops.cast(size - 1, points.dtype)
+    is_near = (points >= -1) & (points <= last + 1)
+    points = ops.minimum(ops.maximum(points, 0), last)
+    lower = ops.floor(points)
+    share = points - lower
+    near = ops.cast(is_near, points.dtype)
+    below = ops.cast(lower, "int32")
+    above = ops.minimum(below + 1, size - 1)
+    return [(below, (1 - share) * near), (above, share * near)]
+
+
+def _interpolated(
+    table: _Table, start: Any, width: Any, rows: Any, columns: Any
+) -> Any:
+    """The features at one point of each cell, `(batch, regions, rows, columns, …)`."""
+    total: Any = 0
+    for row, row_weight in rows:
+        line = start[..., None] + row * width[..., None]
+        for column, column_weight in columns:
+            place = line[..., :, None] + column[..., None, :]
+            weight = row_weight[..., :, None] * column_weight[..., None, :]
+            values = ops.take(table.rows, place, axis=0)
+            total = total + values * ops.cast(weight, values.dtype)[..., None]
+    return total

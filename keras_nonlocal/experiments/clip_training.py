@@ -1,0 +1,290 @@
+"""Trains and tests the network of a row for one seed after another."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_nonlocal.experiments.attention_shares import attention_shares
+from keras_nonlocal.experiments.networks import (
+    clip_network_of,
+    complexity_of,
+    image_network_of,
+)
+from keras_nonlocal.experiments.relation_clips import (
+    KINDS,
+    NUM_CLASSES,
+    ClipTask,
+    Part,
+    Scenes,
+    draw_clips,
+    draw_stills,
+)
+from keras_nonlocal.experiments.trainings import SmallRecipe, StillTraining, Training
+from keras_nonlocal.experiments.weight_files import load_weights, save_weights
+from keras_nonlocal.metrics import MeanAveragePrecision
+from keras_nonlocal.tensors import Tensor
+from keras_nonlocal.training import update_batch_norm_statistics
+from keras_nonlocal.weights import inflate
+
+# A multiple of 12 has every kind of clip equally often.
+_EVALUATED_AT_ONCE = 60
+# Batches with larger numbers are not used for training.
+_PRECISE_BATCHES = 10**6
+_PRECISE_BATCH_SIZE = 120
+
+
+@dataclass
+class Curve:
+    """The curves of a run.
+
+    Args:
+        steps: Numbers of steps.
+        training_error: The error on the training clips since the previous number.
+        validation_error: The error on the validation clips after that number.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    training_error: list[float] = field(default_factory=list)
+    validation_error: list[float] = field(default_factory=list)
+
+
+class StillTrainer:
+    """Trains the image networks that runs on clips start from.
+
+    Args:
+        training: The run.
+        folder: Folder of the weights.
+    """
+
+    def __init__(self, training: StillTraining, folder: Path) -> None:
+        self.training = training
+        self._folder = folder
+        self._compiled: keras.Model | None = None
+
+    def file(self, seed: int) -> Path:
+        """Returns the path of the trained weights."""
+        return self._folder / f"{self.training.key}-{seed}.npz"
+
+    def train(self, seed: int) -> None:
+        """Trains and saves the network of a seed."""
+        recipe = self.training.recipe
+        model = self._restarted(seed)
+        task = ClipTask(size=self.training.size)
+        for step in range(recipe.still_steps):
+            images, label = draw_stills(
+                task, "training", recipe.still_batch_size, seed, step
+            )
+            _set_learning_rate(model, recipe, step / recipe.still_steps)
+            model.train_on_batch(images.astype("float32"), label)
+        save_weights(self.file(seed), model)
+
+    def network(self, seed: int) -> keras.Model:
+        """Returns the trained network of a seed."""
+        model = image_network_of(self.training, seed)
+        load_weights(self.file(seed), model)
+        return model
+
+    def _restarted(self, seed: int) -> keras.Model:
+        model = image_network_of(self.training, seed)
+        if self._compiled is None:
+            recipe = self.training.recipe
+            _compile(model, recipe, "class")
+            self._compiled = model
+        return _restart(self._compiled, model)
+
+
+class ClipTrainer:
+    """Trains and tests the network of a row; its graph is traced only once.
+
+    Args:
+        training: The run.
+        stills: The image networks.
+        folder: Folder of the weights.
+    """
+
+    def __init__(self, training: Training, stills: StillTrainer, folder: Path) -> None:
+        self.training = training
+        self._stills = stills
+        self._folder = folder
+        self._compiled: keras.Model | None = None
+
+    def file(self, seed: int) -> Path:
+        """Returns the path of the trained weights."""
+        return self._folder / f"{self.training.key}-{seed}.npz"
+
+    def run(
+        self, seed: int, report: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Trains and tests the network of a seed.
+
+        Args:
+            seed: The seed of clips, order and initial values.
+            report: Called with the finished fraction after each validation.
+
+        Returns:
+            The result in JSON types.
+        """
+        began, began_processor = time.monotonic(), time.process_time()
+        model = self._restarted(seed)
+        curve = self._train(model, seed, report)
+        recipe, task = self.training.recipe, self.training.task
+        if self.training.continues is None:
+            update_batch_norm_statistics(
+                model, self._precise_batches(seed), recipe.precise_batches
+            )
+        outputs, scenes = evaluate(model, task, "test", recipe.test_clips, seed)
+        save_weights(self.file(seed), model)
+        counts = complexity_of(model)
+        shares = []
+        if self.training.measures_attention:
+            shares = attention_shares(model, task, seed)
+        return {
+            "score": score_of(task, outputs, scenes),
+            "by_kind": accuracy_by_kind(outputs, scenes),
+            "curve": vars(curve),
+            "attention": [share.to_dict() for share in shares],
+            "parameters": counts.parameters,
+            "multiply_adds": counts.multiply_adds,
+            "seconds": round(time.monotonic() - began, 2),
+            "processor_seconds": round(time.process_time() - began_processor, 2),
+        }
+
+    def _train(
+        self, model: keras.Model, seed: int, report: Callable[[float], None] | None
+    ) -> Curve:
+        recipe, task = self.training.recipe, self.training.task
+        curve = Curve()
+        ends = np.linspace(0, recipe.steps, recipe.validations + 1).round()[1:]
+        errors: list[float] = []
+        for step in range(recipe.steps):
+            clips, scenes = draw_clips(task, "training", recipe.batch_size, seed, step)
+            model.reset_metrics()
+            _set_learning_rate(model, recipe, step / recipe.steps)
+            logs = model.train_on_batch(
+                clips.astype("float32"), task.targets(scenes), return_dict=True
+            )
+            errors.append(1 - float(logs["accuracy"]))
+            if step + 1 in ends:
+                outputs, scenes = evaluate(
+                    model, task, "validation", recipe.validation_clips, seed
+                )
+                curve.steps.append(step + 1)
+                curve.training_error.append(float(np.mean(errors)))
+                errors.clear()
+                curve.validation_error.append(1 - accuracy(outputs, scenes))
+                if report is not None:
+                    report((step + 1) / recipe.steps)
+        return curve
+
+    def _precise_batches(self, seed: int) -> Iterator[np.ndarray]:
+        for number in range(self.training.recipe.precise_batches):
+            clips, _ = draw_clips(
+                self.training.task,
+                "training",
+                _PRECISE_BATCH_SIZE,
+                seed,
+                _PRECISE_BATCHES + number,
+            )
+            yield clips.astype("float32")
+
+    def _restarted(self, seed: int) -> keras.Model:
+        """Returns the compiled network with the initial values of a seed."""
+        model = clip_network_of(self.training, seed)
+        if self.training.continues is None:
+            inflate(self._stills.network(seed), model, strict=False)
+        else:
+            key = self.training.continues.key
+            load_weights(self._folder / f"{key}-{seed}.npz", model)
+        if self._compiled is None:
+            recipe = self.training.recipe
+            _compile(model, recipe, self.training.task.labels)
+            self._compiled = model
+        return _restart(self._compiled, model)
+
+
+def evaluate(
+    model: keras.Model, task: ClipTask, part: Part, count: int, seed: int
+) -> tuple[np.ndarray, Scenes]:
+    """Returns the scores of clips, `(clips, outputs)`, and their contents."""
+    outputs, contents = [], []
+    for batch, begin in enumerate(range(0, count, _EVALUATED_AT_ONCE)):
+        size = min(_EVALUATED_AT_ONCE, count - begin)
+        clips, scenes = draw_clips(task, part, size, seed, batch)
+        outputs.append(model.predict_on_batch(clips.astype("float32")))
+        contents.append(scenes)
+    joined = Scenes(*(np.concatenate(each) for each in zip(*contents, strict=True)))
+    return np.concatenate(outputs), joined
+
+
+def accuracy(outputs: np.ndarray, scenes: Scenes) -> float:
+    """Returns the share of clips whose digit in the ring's color is found."""
+    return float(_is_right(outputs, scenes).mean())
+
+
+def accuracy_by_kind(outputs: np.ndarray, scenes: Scenes) -> dict[str, float]:
+    """Returns the accuracy on the clips of each kind."""
+    right = _is_right(outputs, scenes)
+    return {
+        kind: float(right[scenes.kind == index].mean())
+        for index, kind in enumerate(KINDS)
+    }
+
+
+def score_of(task: ClipTask, outputs: np.ndarray, scenes: Scenes) -> float:
+    """Returns the accuracy, or the mean average precision of several labels."""
+    if task.labels == "class":
+        return accuracy(outputs, scenes)
+    metric = MeanAveragePrecision(task.num_outputs, capacity=len(outputs))
+    metric.update_state(task.targets(scenes), outputs)
+    return float(metric.result())
+
+
+def _is_right(outputs: np.ndarray, scenes: Scenes) -> np.ndarray:
+    return outputs[:, :NUM_CLASSES].argmax(axis=1) == scenes.label
+
+
+def _digit_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    found, expected = (
+        keras.ops.argmax(x[:, :NUM_CLASSES], axis=1) for x in (y_pred, y_true)
+    )
+    return keras.ops.cast(found == expected, "float32")
+
+
+def _set_learning_rate(model: keras.Model, recipe: SmallRecipe, part: float) -> None:
+    """Sets the learning rate after a part of all steps, along a cosine.
+
+    The weight decay would evaluate a schedule of Keras for every variable.
+    """
+    cosine = 0.5 * (1 + math.cos(math.pi * part))
+    model.optimizer.learning_rate = recipe.learning_rate * cosine
+
+
+def _compile(model: keras.Model, recipe: SmallRecipe, labels: str) -> None:
+    optimizer = keras.optimizers.AdamW(
+        recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if labels == "class":
+        loss: str = "sparse_categorical_crossentropy"
+        metric: Any = "accuracy"
+    else:
+        loss = "binary_crossentropy"
+        metric = keras.metrics.MeanMetricWrapper(_digit_accuracy, name="accuracy")
+    model.compile(optimizer, loss, metrics=[metric], jit_compile=False)
+    optimizer.build(model.trainable_variables)
+
+
+def _restart(compiled: keras.Model, fresh: keras.Model) -> keras.Model:
+    """Gives a compiled model the values of another one and a new optimizer state."""
+    if compiled is not fresh:
+        compiled.set_weights(fresh.get_weights())
+    for variable in compiled.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    compiled.reset_metrics()
+    return compiled

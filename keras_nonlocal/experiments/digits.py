@@ -1,0 +1,50 @@
+"""Real handwritten zeros and ones, in parts by different writers."""
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from keras_nonlocal.optional_packages import import_digits
+
+Part = Literal["training", "validation", "test"]
+
+# The file is in the order of its writers. The last 597 digits are for testing only.
+_RANGES: dict[Part, tuple[int, int]] = {
+    "training": (0, 1000),
+    "validation": (1000, 1200),
+    "test": (1200, 1797),
+}
+_LARGEST = 16.0
+
+
+class Digits(NamedTuple):
+    """Handwritten digits of one part.
+
+    Args:
+        zeros: `(count, 8, 8)`, from 0 to 1.
+        ones: `(count, 8, 8)`, from 0 to 1.
+    """
+
+    zeros: np.ndarray
+    ones: np.ndarray
+
+
+@lru_cache
+def read_digits(part: Part) -> Digits:
+    """Returns the zeros and ones of one part.
+
+    The digits are part of the scikit-learn package (the test set of "Optical
+    Recognition of Handwritten Digits", Alpaydin and Kaynak, UCI, CC BY 4.0).
+
+    Args:
+        part: `"training"`, `"validation"` or `"test"`. No digit is in two parts.
+
+    Raises:
+        ImportError: If scikit-learn is not installed.
+    """
+    images, targets = import_digits()(return_X_y=True)
+    begin, end = _RANGES[part]
+    images = images.reshape(-1, 8, 8)[begin:end] / _LARGEST
+    targets = targets[begin:end]
+    return Digits(*(images[targets == digit].astype("float32") for digit in (0, 1)))

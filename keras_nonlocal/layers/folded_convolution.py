@@ -1,0 +1,95 @@
+"""Convolutions of clips that run as convolutions of pictures.
+
+The kernels of the networks extend over frames or over pictures, not over both, except
+in the stem. With the other axes folded into one, they are 2D convolutions, for which
+GPUs have better kernels. XLA does not fold by itself.
+"""
+
+import keras
+from keras import ops
+
+from keras_nonlocal.tensors import Tensor
+
+# Inputs of more channels are not copied for each frame of the kernel.
+_MAX_STACKED_CHANNELS = 32
+
+
+@keras.saving.register_keras_serializable(package="keras_nonlocal")
+class FoldedConv3D(keras.layers.Conv3D):
+    """A `keras.layers.Conv3D` that folds its axes on JAX, where that is faster.
+
+    Arguments, weights, shapes and results are those of `keras.layers.Conv3D`. Kernels
+    over frames alone or pictures alone, and kernels over few channels, run as 2D
+    convolutions. The clip networks of this package are made of it.
+
+    Example:
+
+    >>> layer = keras_nonlocal.layers.FoldedConv3D(4, (3, 1, 1), padding="same")
+    >>> tuple(layer(np.zeros((1, 8, 14, 14, 2))).shape)
+    (1, 8, 14, 14, 4)
+    """
+
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
+        """Convolves `inputs` with `kernel`."""
+        if (
+            keras.backend.backend() == "jax"
+            and self.data_format == "channels_last"
+            and self.groups == 1
+            and self.dilation_rate == (1, 1, 1)
+        ):
+            folded = convolve_folded(inputs, kernel, self.strides, self.padding)
+            if folded is not None:
+                return folded
+        return super().convolution_op(inputs, kernel)
+
+
+def convolve_folded(
+    inputs: Tensor, kernel: Tensor, strides: tuple[int, int, int], padding: str
+) -> Tensor | None:
+    """Convolves clips by a 2D convolution, or returns `None` if there is none.
+
+    Args:
+        inputs: Shape `(batch, frames, height, width, channels)`.
+        kernel: Shape `(frames, height, width, channels, filters)`.
+        strides: Of frames, rows and columns.
+        padding: `"valid"` or `"same"`.
+    """
+    frames, rows, columns, channels, filters = kernel.shape
+    if frames == 1 and strides[0] == 1:
+        return _on_pictures(inputs, kernel[0], strides[1:], padding)
+    if rows == columns == 1 and strides[1:] == (1, 1):
+        count, height, width = ops.shape(inputs)[1:4]
+        x = ops.reshape(inputs, (-1, count, height * width, channels))
+        x = ops.conv(x, kernel[:, 0], strides=(strides[0], 1), padding=padding)
+        return ops.reshape(x, (-1, ops.shape(x)[1], height, width, filters))
+    is_long = isinstance(ops.shape(inputs)[1], int) and ops.shape(inputs)[1] >= frames
+    if padding == "valid" and is_long and frames * channels <= _MAX_STACKED_CHANNELS:
+        return _on_pictures(
+            _stacked(inputs, frames, strides[0]),
+            ops.reshape(
+                ops.transpose(kernel, (1, 2, 0, 3, 4)),
+                (rows, columns, frames * channels, filters),
+            ),
+            strides[1:],
+            padding,
+        )
+    return None
+
+
+def _on_pictures(
+    inputs: Tensor, kernel: Tensor, strides: tuple[int, ...], padding: str
+) -> Tensor:
+    """Convolves each frame as a picture."""
+    frames, height, width, channels = ops.shape(inputs)[1:]
+    x = ops.reshape(inputs, (-1, height, width, channels))
+    x = ops.conv(x, kernel, strides=strides, padding=padding)
+    return ops.reshape(x, (-1, frames, *ops.shape(x)[1:]))
+
+
+def _stacked(inputs: Tensor, frames: int, stride: int) -> Tensor:
+    """The channels of the frames that one frame of the result sees, side by side."""
+    count = (ops.shape(inputs)[1] - frames) // stride + 1
+    last = stride * (count - 1) + 1
+    return ops.concatenate(
+        [inputs[:, first : first + last : stride] for first in range(frames)], axis=-1
+    )

@@ -1,0 +1,65 @@
+"""The number of processors that this process may use."""
+
+import os
+from pathlib import Path
+
+_CGROUPS = "/sys/fs/cgroup"
+_OWN_CGROUPS = "/proc/self/cgroup"
+
+
+def num_processors() -> int:
+    """Returns the number of processor cores available to this process.
+
+    It is smaller than the number of cores in the machine if the process is bound to
+    some of them or if a container has a CPU quota. A fraction of a core counts as one.
+    """
+    return max(1, min(_usable_cores(), *_quotas()))
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "process_cpu_count"):  # since Python 3.13
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quotas() -> list[int]:
+    """Yields the CPU quotas, in cores, of the control groups of this process."""
+    quotas = [os.cpu_count() or 1]
+    for folder in _cgroup_folders():
+        words = _words(folder / "cpu.max")
+        if not words:
+            words = _words(folder / "cpu.cfs_quota_us")
+            words += _words(folder / "cpu.cfs_period_us")
+        # `max` and -1 stand for no limit.
+        if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):
+            quota, period = map(int, words)
+            quotas.append(-(-quota // period))
+    return quotas
+
+
+def _cgroup_folders() -> list[Path]:
+    """Yields the folders of this process's control groups and of their parents."""
+    folders = []
+    for line in _lines(Path(_OWN_CGROUPS)):
+        _, controllers, place = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = Path(_CGROUPS, "cpu" if controllers else "")
+        group = root / place.lstrip("/")
+        # A container may see its own group as the root.
+        folders += [group, *(above for above in group.parents if root in above.parents)]
+        folders.append(root)
+    return folders
+
+
+def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return []

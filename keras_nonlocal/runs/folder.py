@@ -1,0 +1,265 @@
+"""The folder of a training run, and checks that a run belongs to it.
+
+`config.json` holds the settings, the plan and hashes of the data. A run is resumed
+only if all of them are the same, except for settings that do not affect the training.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from keras_nonlocal.files import local_path, replacing
+from keras_nonlocal.runs.class_names import write_class_names
+from keras_nonlocal.runs.grouped_settings import CONFIG_FILE, fields_by_name
+from keras_nonlocal.runs.setting_groups import ClipSettings, RunSettings
+from keras_nonlocal.runs.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from keras_nonlocal.training.resumable.progress import Progress
+
+_CHANGEABLE = frozenset(
+    {
+        "check_finite",
+        "jit",
+        "max_errors",
+        "num_clips",
+        "num_crops",
+        "on_error",
+        "output",
+        "precise_statistics",
+        "reduction",
+        "save_every",
+        "tensorboard",
+        "test",
+        "test_images",
+    }
+)
+
+
+class _Recipe(Protocol):
+    @property
+    def precision(self) -> Literal["float32", "bfloat16", "float16"]: ...
+
+    @property
+    def seed(self) -> int: ...
+
+
+class Settings(Protocol):
+    """The settings of a run of any kind."""
+
+    @property
+    def run(self) -> RunSettings: ...
+
+    @property
+    def recipe(self) -> _Recipe: ...
+
+    def to_dict(self) -> dict[str, dict[str, Any]]: ...
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> Self: ...
+
+
+class Inputs(Protocol):
+    """The data of a run of any kind."""
+
+    @property
+    def training(self) -> Any: ...
+
+    @property
+    def validation(self) -> Any: ...
+
+    @property
+    def test(self) -> Any: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def fingerprints(self) -> Mapping[str, str | None]: ...
+
+
+class Plan(Protocol):
+    """The length of a run of any kind."""
+
+    @property
+    def epochs(self) -> int: ...
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a training run.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Returns the folder of the run with these settings."""
+        return cls(local_path("output", settings.run.output))
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model.keras"
+
+    @property
+    def test_results(self) -> Path:
+        """The results of the final test, one line of JSON per video or picture."""
+        return self.path / "test_scores.jsonl"
+
+    @property
+    def logs(self) -> Path:
+        """Curves and sample clips for TensorBoard."""
+        return self.path / "logs"
+
+    def progress(self) -> "Progress | None":
+        """Returns the progress at the last saved state, or `None` without one."""
+        from keras_nonlocal.training.resumable.state_file import read_progress
+
+        return read_progress(str(self._state))
+
+    def has_state(self) -> bool:
+        """Whether a run in this folder can be resumed."""
+        return self._state.exists()
+
+    @property
+    def _state(self) -> Path:
+        from keras_nonlocal.training.resumable.training_checkpoints import STATE_FILE
+
+        return self.path / STATE_FILE
+
+    def check_same_run(self, settings: Settings, inputs: Inputs, plan: Plan) -> None:
+        """Checks that the folder does not hold a run with different settings or data.
+
+        Raises:
+            ValueError: If the folder holds a different run. The error names the first
+                difference.
+        """
+        file = self.path / CONFIG_FILE
+        if not file.exists():
+            return
+        saved = _read_config(file, type(settings))
+        there, here = _flat(saved.settings), _flat(settings)
+        for name in here:
+            if name not in _CHANGEABLE and there[name] != here[name]:
+                raise self._other(f"`{name}`", there[name], here[name])
+        for name, value in plan.to_dict().items():
+            if name in saved.plan and saved.plan[name] != value:
+                raise self._other(f"{name} of the plan", saved.plan[name], value)
+        for part, value in inputs.fingerprints.items():
+            if part in saved.videos and saved.videos[part] != value:
+                name = f"the hash of the {part} data"
+                raise self._other(name, saved.videos[part], value)
+
+    def _other(self, name: str, there: Any, here: Any) -> ValueError:
+        return ValueError(
+            "`output` must be new, or hold a run with the same settings and data, "
+            "which cannot change during a run. "
+            f"Received: output={str(self.path)!r}, where {name} is {there!r} instead "
+            f"of {here!r}"
+        )
+
+    def write_config(self, settings: Settings, inputs: Inputs, plan: Plan) -> None:
+        """Writes the run's configuration and the names of its classes."""
+        config = run_config(settings, inputs, plan) | {"versions": _versions()}
+        self.path.mkdir(parents=True, exist_ok=True)
+        if inputs.class_names is not None:
+            write_class_names(self.path, inputs.class_names)
+        with replacing(self.path / CONFIG_FILE) as unfinished:
+            unfinished.write_text(json.dumps(config, indent=2), encoding="utf-8")
+
+
+def run_config(settings: Settings, inputs: Inputs, plan: Plan) -> dict[str, Any]:
+    """Returns the run's configuration in JSON types."""
+    names = inputs.class_names
+    return {
+        "settings": settings.to_dict(),
+        "plan": plan.to_dict(),
+        "videos": inputs.fingerprints,
+        "class_names": None if names is None else list(names),
+    }
+
+
+def trained_clips(model: str) -> ClipSettings | None:
+    """Returns the clips of the run that wrote a model, if they are known.
+
+    Args:
+        model: Path of the model's file.
+    """
+    file = Path(model).with_name(CONFIG_FILE)
+    try:
+        return _read_config(file, TrainingSettings).settings.clips
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass(frozen=True)
+class _SavedConfig:
+    settings: Any
+    plan: dict[str, Any]
+    videos: dict[str, Any]
+
+
+def _read_config(file: Path, kind: type[Settings]) -> _SavedConfig:
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        settings: Settings
+        if "options" in saved and kind is TrainingSettings:
+            settings = _settings_of_options(saved)
+        else:
+            settings = kind.from_dict(saved["settings"])
+        return _SavedConfig(
+            settings, dict(saved.get("plan", {})), dict(saved.get("videos", {}))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "`output` must be new, or hold a training run. Received: "
+            f"output={str(file.parent)!r}, whose {file.name} is of something else: "
+            f"{error}"
+        ) from error
+
+
+def _settings_of_options(saved: Mapping[str, Any]) -> TrainingSettings:
+    """Reads the settings of an older run, which saved its command-line options."""
+    options = dict(saved["options"])
+    if options.get("weights") == "none":
+        options["weights"] = None
+    if options.get("epochs") is not None:
+        options["updates"] = None
+    if options.get("class_names") is not None:
+        # The option was a file, whose content is saved beside the options.
+        options["class_names"] = saved["class_names"]
+    known = fields_by_name(TrainingSettings).keys()
+    return TrainingSettings().replace(
+        **{name: value for name, value in options.items() if name in known}
+    )
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    return {
+        name: value
+        for group in settings.to_dict().values()
+        for name, value in group.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    import keras
+
+    import keras_nonlocal
+
+    return {
+        "keras_nonlocal": keras_nonlocal.__version__,
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }

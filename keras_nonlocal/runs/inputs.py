@@ -1,0 +1,143 @@
+"""The datasets of a training run and their properties."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from keras_nonlocal.runs.setting_groups import ClipSettings, LabelMode
+from keras_nonlocal.runs.settings import TrainingSettings
+from keras_nonlocal.runs.videos import TrainingVideos
+
+if TYPE_CHECKING:
+    from keras_nonlocal.data import VideoList
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """The datasets of a training run and their properties.
+
+    Attributes:
+        training: Training data, in batches of clips and labels.
+        validation: Validation data, or `None`.
+        test: Videos of the final test, or `None`.
+        class_names: Names of the classes, if they are known.
+        classes: Number of classes.
+        label_mode: Format of the labels.
+        num_videos: Number of training videos, or of clips per epoch for other data.
+        num_validation_videos: Number of validation videos, in the same way.
+        steps_per_epoch: Number of training batches in an epoch.
+        fingerprints: Hashes of the training and validation videos.
+    """
+
+    training: Any
+    validation: Any
+    test: "VideoList | None"
+    class_names: tuple[str, ...] | None
+    classes: int
+    label_mode: LabelMode
+    num_videos: int
+    num_validation_videos: int
+    steps_per_epoch: int
+    fingerprints: dict[str, str | None]
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of scores per clip."""
+        return 1 if self.label_mode == "binary" else self.classes
+
+    @property
+    def num_test_videos(self) -> int:
+        """Number of videos of the final test."""
+        return 0 if self.test is None else len(self.test.paths)
+
+
+def inputs_of_videos(settings: TrainingSettings) -> TrainingInputs:
+    """Creates the datasets of the videos in the settings.
+
+    Raises:
+        ValueError: If there are no videos, or a setting is invalid.
+    """
+    videos = TrainingVideos.of(settings.data, settings.recipe.seed)
+    validation = videos.validation
+    return TrainingInputs(
+        training=_dataset(videos.training, videos.label_mode, settings, trains=True),
+        validation=validation
+        and _dataset(validation, videos.label_mode, settings, trains=False),
+        test=videos.test,
+        class_names=videos.training.class_names,
+        classes=videos.classes,
+        label_mode=videos.label_mode,
+        num_videos=len(videos.training.paths),
+        num_validation_videos=0 if validation is None else len(validation.paths),
+        steps_per_epoch=-(-len(videos.training.paths) // settings.recipe.batch_size),
+        fingerprints=videos.fingerprints(),
+    )
+
+
+def inputs_of_datasets(
+    settings: TrainingSettings, clips: Any, validation: Any
+) -> TrainingInputs:
+    """Uses datasets that the user has created.
+
+    Raises:
+        ValueError: If the class names are not known, or the settings also name videos.
+    """
+    if settings.data.videos is not None:
+        raise ValueError(
+            "`clips` can be given where `videos` is `None` only. "
+            f"Received: videos={settings.data.videos!r}"
+        )
+    names = settings.data.class_names or getattr(clips, "class_names", None)
+    if not names:
+        raise ValueError(
+            "`class_names` must name the classes of `clips`, which has no "
+            "`class_names` of its own. Received: class_names=None"
+        )
+
+    def count(dataset: Any) -> int:
+        paths = getattr(dataset, "file_paths", None)
+        return len(paths or ()) or len(dataset) * settings.recipe.batch_size
+
+    return TrainingInputs(
+        training=clips,
+        validation=validation,
+        test=None,
+        class_names=tuple(names),
+        classes=len(names),
+        label_mode=settings.data.label_mode or "int",
+        num_videos=count(clips),
+        num_validation_videos=0 if validation is None else count(validation),
+        steps_per_epoch=len(clips),
+        fingerprints={"training": None, "validation": None},
+    )
+
+
+def _dataset(
+    videos: "VideoList", label_mode: LabelMode, settings: TrainingSettings, trains: bool
+) -> Any:
+    from keras_nonlocal.data import video_dataset_from_list
+
+    clips: ClipSettings = settings.clips
+    # Validation clips are taken from the middle of the video and are not mirrored.
+    drawn: dict[str, Any] = {}
+    if trains:
+        drawn = {
+            "short_side": clips.short_side,
+            "horizontal_flip": clips.horizontal_flip,
+            "flip_labels": clips.flip_labels,
+        }
+    return video_dataset_from_list(
+        videos,
+        label_mode=label_mode,
+        batch_size=settings.recipe.batch_size,
+        num_frames=clips.num_frames,
+        frame_stride=clips.frame_stride,
+        crop_size=clips.crop_size,
+        target_fps=clips.target_fps,
+        short_videos=clips.short_videos,
+        shuffle=trains,
+        seed=settings.recipe.seed,
+        on_error=settings.data.on_error,
+        max_errors=settings.data.max_errors,
+        verbose=False,
+        **drawn,
+    )

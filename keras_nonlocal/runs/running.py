@@ -1,0 +1,166 @@
+"""`run_training`: trains and tests a model from settings."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_nonlocal import training
+from keras_nonlocal.inference import VideoEvaluation, evaluate_videos
+from keras_nonlocal.runs.inputs import (
+    TrainingInputs,
+    inputs_of_datasets,
+    inputs_of_videos,
+)
+from keras_nonlocal.runs.network import compiled_network
+from keras_nonlocal.runs.plan import TrainingPlan, describe_length
+from keras_nonlocal.runs.settings import TrainingSettings
+from keras_nonlocal.runs.training_run import TrainingRun, Verbose, strategy_of_run
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A finished training run.
+
+    Attributes:
+        settings: The settings.
+        plan: The length of the run.
+        class_names: Names of the classes, if known.
+        history: The logs of all epochs by name, such as `"loss"` and
+            `"val_accuracy"`.
+        model: The trained model.
+        evaluation: The evaluation on the test videos, or `None` without any.
+        folder: The run folder.
+        model_path: The file of the model, for `keras.saving.load_model`.
+        config: The content of `config.json`, except the versions.
+        is_chief: Whether this process wrote the files. Of several workers, only one
+            does.
+    """
+
+    settings: TrainingSettings
+    plan: TrainingPlan
+    class_names: tuple[str, ...] | None
+    history: dict[str, list[float]]
+    model: keras.Model
+    evaluation: VideoEvaluation | None
+    folder: Path
+    model_path: Path
+    config: dict[str, Any]
+    is_chief: bool
+
+
+def run_training(
+    settings: TrainingSettings,
+    *,
+    clips: Any = None,
+    validation_clips: Any = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: Verbose = "auto",
+    announce: Callable[[str], None] | None = None,
+) -> TrainingResult:
+    """Trains a network on videos, saves it and tests it on whole videos.
+
+    If the run is interrupted at any moment, the same call resumes it and ends with the
+    same weights. Afterwards, the run folder contains `model.keras`, `config.json`,
+    `history.csv`, the class names, the test scores and the state for resuming.
+
+    Args:
+        settings: Everything that the run depends on.
+        clips: A `tf.data.Dataset` of clips and labels, with pixels from 0 to 255, in
+            batches of `settings.recipe.batch_size`. Defaults to `None`: the clips of
+            `settings.data.videos`.
+        validation_clips: Validation data in the same format, if `clips` is given.
+        callbacks: Additional callbacks for `fit`.
+        verbose: As in `fit`.
+        announce: Function such as `print`, called with lines about the length of the
+            run, its projected duration, and whether it is resumed or already finished.
+            Defaults to `None`.
+
+    Returns:
+        A `TrainingResult`.
+
+    Raises:
+        ValueError: If a setting is invalid, a video cannot be read, or the run folder
+            holds a run with different settings or videos.
+        NonFiniteLossError: If the loss is not finite and `check_finite` is set.
+
+    Example:
+
+    Four small videos of two classes, in a folder per class:
+
+    >>> import av
+    >>> from pathlib import Path
+    >>> frames = np.random.default_rng(0).integers(0, 256, (6, 40, 48, 3), "uint8")
+    >>> for path in ("run/0.mp4", "run/1.mp4", "jump/0.mp4", "jump/1.mp4"):
+    ...     file = Path("videos", path)
+    ...     file.parent.mkdir(parents=True, exist_ok=True)
+    ...     with av.open(str(file), "w") as container:
+    ...         stream = container.add_stream("mpeg4", rate=10)
+    ...         stream.width, stream.height = 48, 40
+    ...         for pixels in frames:
+    ...             frame = av.VideoFrame.from_ndarray(pixels)
+    ...             container.mux(stream.encode(frame))
+    ...         container.mux(stream.encode())
+
+    A run that trains a tiny network on them:
+
+    >>> from keras_nonlocal.runs import TrainingSettings, run_training
+    >>> settings = TrainingSettings().replace(
+    ...     videos="videos", test="videos", output="training",
+    ...     variant="c2d", weights=None, nonlocal_blocks=1, width=4,
+    ...     num_frames=4, frame_stride=1, crop_size=32,
+    ...     batch_size=2, epochs=1, precise_statistics=2, num_clips=1, num_crops=1)
+    >>> result = run_training(settings, verbose=0, announce=print)
+    1 epoch of 4 videos, 2 updates
+    >>> result.class_names, len(result.history["loss"]), result.evaluation.labels
+    (('jump', 'run'), 1, (0, 0, 1, 1))
+    >>> keras.saving.load_model(result.model_path).output_shape
+    (None, 2)
+    """
+    strategy = strategy_of_run(settings)
+    if clips is None:
+        inputs = inputs_of_videos(settings)
+    else:
+        inputs = inputs_of_datasets(settings, clips, validation_clips)
+    plan = TrainingPlan.of(settings.recipe, inputs)
+    run = _VideoRun.checked(settings, inputs, plan, strategy, verbose, announce)
+    return run.result(TrainingResult, strategy, callbacks)
+
+
+@dataclass(frozen=True)
+class _VideoRun(
+    TrainingRun[TrainingSettings, TrainingInputs, TrainingPlan, VideoEvaluation]
+):
+    """A checked training run on videos."""
+
+    def compiled_model(self) -> keras.Model:
+        return compiled_network(self.settings, self.inputs, self.plan)
+
+    def length(self) -> str:
+        return describe_length(self.plan, self.settings.recipe)
+
+    @property
+    def precise_statistics(self) -> int:
+        return self.settings.recipe.precise_statistics
+
+    def own_callbacks(self) -> Iterator[keras.callbacks.Callback]:
+        if self.settings.run.tensorboard and self.writes:
+            yield training.SampleClips(self.folder.logs / "clips", self.inputs.training)
+
+    def evaluate(self, model: keras.Model) -> VideoEvaluation:
+        clips, views = self.settings.clips, self.settings.test
+        assert self.inputs.test is not None
+        return evaluate_videos(
+            model,
+            self.inputs.test,
+            views.num_clips,
+            views.num_crops,
+            frame_stride=clips.frame_stride,
+            target_fps=clips.target_fps,
+            short_videos=clips.short_videos,
+            reduction=views.reduction,
+            results_file=self.folder.test_results,
+            verbose=int(self.verbose in ("auto", 1)),
+        )

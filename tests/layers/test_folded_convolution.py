@@ -1,0 +1,68 @@
+"""Convolutions of clips as convolutions of pictures."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_nonlocal.layers.folded_convolution import FoldedConv3D, convolve_folded
+
+CASES = [
+    ((1, 1, 1), (1, 1, 1), "valid", 3),
+    ((1, 3, 3), (1, 2, 2), "same", 4),
+    ((1, 1, 1), (1, 2, 2), "valid", 5),
+    ((3, 1, 1), (1, 1, 1), "same", 3),
+    ((3, 1, 1), (2, 1, 1), "valid", 3),
+    ((5, 7, 7), (1, 2, 2), "valid", 3),
+    ((2, 3, 4), (2, 1, 3), "valid", 2),
+]
+
+
+@pytest.mark.parametrize(("size", "strides", "padding", "channels"), CASES)
+def test_it_equals_the_convolution_of_clips(size, strides, padding, channels, rng):
+    inputs = rng.normal(size=(2, 6, 9, 11, channels)).astype("float32")
+    kernel = rng.normal(size=(*size, channels, 3)).astype("float32")
+    x, w = ops.convert_to_tensor(inputs), ops.convert_to_tensor(kernel)
+    expected = ops.conv(x, w, strides=strides, padding=padding)
+    folded = convolve_folded(x, w, strides, padding)
+    scale = np.prod(size) * channels
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(folded),
+        ops.convert_to_numpy(expected),
+        atol=scale * np.finfo("float32").eps * 16,
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "strides", "padding", "channels"),
+    [
+        ((3, 3, 3), (1, 1, 1), "same", 2),
+        ((3, 3, 3), (1, 1, 1), "valid", 64),
+        ((1, 3, 3), (2, 1, 1), "same", 64),
+        ((3, 1, 1), (1, 2, 2), "same", 2),
+        # Longer than the clip: Keras names the fault.
+        ((5, 3, 3), (1, 1, 1), "valid", 2),
+    ],
+)
+def test_others_are_left_to_keras(size, strides, padding, channels):
+    x, w = ops.zeros((1, 4, 5, 5, channels)), ops.zeros((*size, channels, 3))
+    assert convolve_folded(x, w, strides, padding) is None
+
+
+@pytest.mark.parametrize(("size", "strides", "padding", "channels"), CASES)
+def test_the_layer_is_a_convolution_of_keras(size, strides, padding, channels, rng):
+    options = {"strides": strides, "padding": padding, "activation": "relu"}
+    layer = FoldedConv3D(4, size, bias_initializer="normal", **options)
+    plain = keras.layers.Conv3D(4, size, **options)
+    inputs = keras.Input((None, None, None, channels))
+    models = [keras.Model(inputs, one(inputs)) for one in (layer, plain)]
+    plain.set_weights(layer.get_weights())
+    assert models[0].output.shape == models[1].output.shape
+    x = rng.normal(size=(2, 7, 12, 10, channels)).astype("float32")
+    found, expected = (model.predict(x, verbose=0) for model in models)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert type(copy) is FoldedConv3D
+    assert copy.get_config() == layer.get_config()

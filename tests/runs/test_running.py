@@ -1,0 +1,196 @@
+"""Training runs from Python."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_nonlocal import evaluate_videos
+from keras_nonlocal.data import list_directory
+from keras_nonlocal.runs import TrainingSettings, run_training
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="it trains in TensorFlow"
+    ),
+    pytest.mark.slow,
+]
+
+
+def test_a_run_returns_what_it_wrote(settings, videos):
+    lines = []
+    result = run_training(settings, verbose=0, announce=lines.append)
+    assert lines == ["2 epochs of 9 videos, 6 updates"]
+    assert TrainingSettings.load(result.folder) == settings
+    assert len(result.history["loss"]) == 2
+    assert result.class_names == ("a", "b", "c")
+    assert result.plan.updates == 6
+    # The test folder has no videos of the class b.
+    assert result.evaluation.class_names == ("a", "b", "c")
+    assert result.evaluation.labels == (0, 2)
+    loaded = keras.saving.load_model(result.model_path)
+    assert loaded.clip_info.class_names == ("a", "b", "c")
+    assert loaded.clip_info.frame_stride == 1
+    again = evaluate_videos(
+        loaded, videos_of(videos / "test"), 2, 1, frame_stride=1, verbose=0
+    )
+    np.testing.assert_array_equal(again.scores, result.evaluation.scores)
+
+    lines.clear()
+    second = run_training(settings, verbose=0, announce=lines.append)
+    assert "is finished: its last epoch, 2, is trained" in lines[1]
+    assert second.history == result.history
+    for own, expected in zip(second.model.weights, result.model.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+
+
+def test_a_run_that_a_callback_ended_says_so(settings):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    run_training(settings, verbose=0, callbacks=[Stop()])
+    lines = []
+    result = run_training(
+        settings, verbose=0, callbacks=[Stop()], announce=lines.append
+    )
+    assert "was ended by a callback after epoch 1: only its model is" in lines[1]
+    assert len(result.history["loss"]) == 1
+    with pytest.raises(ValueError, match="where `epochs` is 2 instead of 5"):
+        run_training(settings.replace(epochs=5), verbose=0)
+
+
+def videos_of(folder):
+    listed = list_directory(folder, labels=None)
+    from keras_nonlocal.data import VideoList
+
+    return VideoList(listed.paths, (0, 2), ("a", "b", "c"))
+
+
+def test_a_run_of_datasets(settings, tmp_path, rng):
+    pixels = rng.uniform(0, 255, (8, 4, 32, 32, 3)).astype("float32")
+    labels = np.arange(8) % 2
+    clips = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(4)
+    changed = settings.replace(
+        videos=None,
+        class_names=("even", "odd"),
+        optimizer="adamw",
+        schedule="cosine",
+        learning_rate=0.002,
+        learning_rate_batch_size=None,
+        nonlocal_blocks=1,
+        nonlocal_options={"out_kernel_initializer": "zeros", "scale": False},
+    )
+    stopped = []
+    callback = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: stopped.append(epoch)
+    )
+    result = run_training(
+        changed,
+        clips=clips,
+        validation_clips=clips,
+        callbacks=[callback],
+        verbose=0,
+    )
+    assert stopped == [0, 1]
+    assert (result.plan.steps_per_epoch, result.plan.num_videos) == (2, 8)
+    assert len(result.history["val_accuracy"]) == 2
+    assert result.evaluation is None
+    optimizer = result.model.optimizer
+    assert type(optimizer).__name__ == "AdamW"
+    assert float(optimizer.weight_decay) == pytest.approx(1e-4)
+    (block,) = (layer for layer in result.model.layers if layer.name.endswith("_nl"))
+    assert block.get_config()["scale"] is False
+
+
+def test_two_classes_and_one_sigmoid_unit(settings, videos):
+    pair = settings.replace(
+        videos=videos / "train", class_names=("a", "c"), label_mode="binary", epochs=1
+    ).replace(test=videos / "test")
+    result = run_training(pair, verbose=0)
+    assert result.model.output_shape == (None, 1)
+    assert result.model.layers[-1].activation.__name__ == "sigmoid"
+    assert 0 <= result.history["accuracy"][0] <= 1
+    assert result.evaluation.class_names == ("a", "c")
+    assert 0 <= result.evaluation.top1 <= 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label_mode": "binary"}, "for two classes only. Received: label_mode"),
+        ({"videos": None}, "`videos` must be a directory or a list"),
+        ({"videos": "nowhere"}, "or a list. Received: 'nowhere'"),
+        ({"output": "gs://bucket/run"}, "Received: output='gs://bucket/run'"),
+    ],
+)
+def test_settings_that_no_run_can_have(settings, changes, message):
+    with pytest.raises(ValueError, match="Received: ") as caught:
+        run_training(settings.replace(**changes), verbose=0)
+    assert message in str(caught.value)
+
+
+def test_datasets_have_classes_and_stand_alone(settings):
+    clips = tf.data.Dataset.from_tensors((np.zeros((1, 4, 32, 32, 3)), [0]))
+    with pytest.raises(ValueError, match="`clips` can be given where `videos` is"):
+        run_training(settings, clips=clips)
+    with pytest.raises(ValueError, match="`class_names` must name the classes"):
+        run_training(settings.replace(videos=None), clips=clips)
+
+
+OLD_OPTIONS = {
+    "class_names": None,
+    "validation": None,
+    "validation_split": None,
+    "list_format": "path-label",
+    "root": "",
+    "depth": 50,
+    "variant": "c2d",
+    "weights": "none",
+    "nonlocal_blocks": 0,
+    "nonlocal_mode": None,
+    "width": 4,
+    "stem_temporal_strides": [1, 1],
+    "dropout_rate": 0.5,
+    "normalization": "batch",
+    "freeze": [],
+    "num_frames": 4,
+    "frame_stride": 1,
+    "crop_size": 32,
+    "short_side": None,
+    "horizontal_flip": True,
+    "batch_size": 4,
+    "gradient_accumulation": 1,
+    "learning_rate": 0.01,
+    "schedule": "steps",
+    "decay_at": [0.375, 0.75],
+    "warmup": 34 / 196,
+    "updates": 400_000,
+    "epochs": 2,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "strategy": "none",
+    "precision": "float32",
+    "seed": 1,
+}
+
+
+def test_a_folder_of_an_earlier_version_is_resumed_or_refused_by_name(settings, videos):
+    settings = settings.replace(horizontal_flip=True)
+    result = run_training(settings, verbose=0)
+    file = result.folder / "config.json"
+    config = json.loads(file.read_text())
+    del config["settings"]
+    config["options"] = OLD_OPTIONS | {"videos": str(videos)}
+    text = json.dumps(config)
+    file.write_text(text)
+    with pytest.raises(ValueError, match="where `horizontal_flip` is True instead of"):
+        run_training(settings.replace(horizontal_flip=False), verbose=0)
+    with pytest.raises(ValueError, match="where `epochs` is 2 instead of 3"):
+        run_training(settings.replace(epochs=3), verbose=0)
+    lines = []
+    run_training(settings, verbose=0, announce=lines.append)
+    assert "is finished" in lines[1]
+    assert TrainingSettings.load(result.folder) == settings
