@@ -82,21 +82,23 @@ def run(options: argparse.Namespace) -> int:
     stated = {name: given[name] for name in _CLIP if name in given}
     clip = visualize.ClipChoice(**trained_rate(model, options.model, stated) | stated)
     files = (model, options.video, options.output, options.layer)
+    names = class_names_or_numbers(model, options)
     printed: dict[str, Any]
     if attends:
         attention = visualize.draw_attention(
             *files,
             query=getattr(options, "query", None),
             num_connections=getattr(options, "connections", 20),
+            class_names=names,
             clip=clip,
             open_video=open_file_or_frames,
         )
         printed, text = _attention_report(attention)
     else:
-        names = class_names_or_numbers(model, options)
         activation = visualize.draw_grad_cam(
             *files,
             class_index=_class_index(options, names),
+            class_names=names,
             clip=clip,
             open_video=open_file_or_frames,
         )
@@ -131,7 +133,7 @@ def _add_own_options(command: argparse.ArgumentParser) -> None:
         dest="class_name",
         help="name or number of the class (default: the one with the highest score)",
     )
-    add_class_names_option(group, "those of Kinetics for 400 classes, else numbers")
+    add_class_names_option(command, "those of Kinetics for 400 classes, else numbers")
 
 
 def _add_clip_options(command: argparse.ArgumentParser) -> None:

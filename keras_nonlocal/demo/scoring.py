@@ -103,8 +103,15 @@ class ClassifierDemo:
             picture_height=_PICTURE_HEIGHT,
         )
         output = self.folder / f"{next(self._numbers)}.png"
-        reader = {"open_video": open_file_or_frames}
-        draw(self.model, video, output, clip=clip, **reader, **options)
+        draw(
+            self.model,
+            video,
+            output,
+            class_names=self.class_names,
+            clip=clip,
+            open_video=open_file_or_frames,
+            **options,
+        )
         return output
 
 

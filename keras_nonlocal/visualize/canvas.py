@@ -1,8 +1,10 @@
-"""Draws antialiased lines, arrows, dots and bars on an RGB picture."""
+"""Draws antialiased lines, arrows, dots, bars and text on an RGB picture."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from keras_nonlocal.optional_packages import import_pillow, import_pillow_drawing
 
 Color = tuple[float, float, float]
 Point = tuple[float, float]
@@ -31,6 +33,17 @@ def heat_colors(values: np.ndarray) -> np.ndarray:
     )
 
 
+def text_width(text: str, size: int) -> int:
+    """Returns the width of a text in pixels.
+
+    Args:
+        text: In one line.
+        size: Height in pixels.
+    """
+    _, fonts = import_pillow_drawing()
+    return int(np.ceil(fonts.load_default(size).getlength(text)))
+
+
 class Canvas:
     """A picture to draw on. Points are `(y, x)`, in pixels from the upper left corner.
 
@@ -53,7 +66,39 @@ class Canvas:
         """Pastes a picture `(height, width, 3)`, its upper left corner at a point."""
         top, left = corner
         height, width = picture.shape[:2]
-        self._pixels[top : top + height, left : left + width] = picture
+        region = self._pixels[top : top + height, left : left + width]
+        region[:] = picture[: region.shape[0], : region.shape[1]]
+
+    def write(
+        self,
+        text: str,
+        corner: tuple[int, int],
+        size: int,
+        color: Color = (255, 255, 255),
+    ) -> int:
+        """Writes a text.
+
+        Args:
+            text: In one line.
+            corner: The upper left corner.
+            size: Height in pixels.
+            color: Color of the text.
+
+        Returns:
+            Its width in pixels.
+        """
+        drawing, fonts = import_pillow_drawing()
+        width = text_width(text, size)
+        if not width:
+            return 0
+        image = import_pillow().new("L", (width, round(1.4 * size)))
+        # The anchor is the left end of the ascender line.
+        drawing.Draw(image).text((0, 0), text, 255, fonts.load_default(size), "la")
+        top, left = corner
+        region = self._pixels[top : top + image.height, left : left + width]
+        alpha = np.asarray(image, np.float32)[: region.shape[0], : region.shape[1]]
+        region += (alpha[..., np.newaxis] / 255) * (np.array(color) - region)
+        return width
 
     def line(self, start: Point, end: Point, width: float, color: Color) -> None:
         """Draws a line with round ends."""

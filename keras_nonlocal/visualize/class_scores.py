@@ -1,10 +1,27 @@
-"""The part of a model after one of its layers, up to the scores before the softmax."""
+"""A model's scores, and the part after one of its layers that computes them."""
 
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import keras
+import numpy as np
+
+from keras_nonlocal.models.clip_model import activation_name
+from keras_nonlocal.models.predictions import both_scores
+from keras_nonlocal.tensors import Tensor
+
+
+def class_scores(model: keras.Model, clip: Tensor) -> np.ndarray:
+    """Returns the score of each class, `(classes,)`, for a batch of one.
+
+    One sigmoid unit decides between two classes.
+    """
+    outputs = model(clip, training=False)
+    scores = keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))[0]
+    if len(scores) == 1 and activation_name(model) == "sigmoid":
+        return both_scores(scores)
+    return scores
 
 
 @dataclass(frozen=True)

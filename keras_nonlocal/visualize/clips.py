@@ -30,12 +30,14 @@ class DrawnClip:
         pictures: RGB bytes of the same crop, `(num_frames, height, width, 3)`, at the
             size at which it is drawn.
         times: Presentation times in the video in seconds, `(num_frames,)`.
+        model: The model and its properties.
     """
 
     inputs: Tensor
     size: tuple[int, int]
     pictures: np.ndarray
     times: np.ndarray
+    model: ClipModel
 
     @property
     def frames_per_second(self) -> float:
@@ -98,7 +100,11 @@ class ClipChoice:
             pixels = opened.read(indices, framing)[:, 0]
             pictures = self._pictures(opened, indices, framing, size)
         return DrawnClip(
-            _as_inputs(own, pixels, preprocessing), size, pictures, times[indices]
+            _as_inputs(own, pixels, preprocessing),
+            size,
+            pictures,
+            times[indices],
+            own,
         )
 
     def _views(self, own: ClipModel) -> ViewSampler:

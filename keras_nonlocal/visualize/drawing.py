@@ -7,66 +7,44 @@ import numpy as np
 
 from keras_nonlocal.visualize.attention import Attention, Place
 from keras_nonlocal.visualize.canvas import Canvas, Color, Point, heat_colors
+from keras_nonlocal.visualize.captions import QUERY, WEAKEST, Caption, Legend
 from keras_nonlocal.visualize.class_activation import ClassActivation
+from keras_nonlocal.visualize.layout import Layout
 
-_BACKGROUND: Color = (16, 18, 24)
 _TRACK: Color = (44, 48, 58)
-_QUERY: Color = (70, 225, 255)
 _OUTLINE: Color = (8, 9, 12)
 _SHADE = 0.7  # of the pictures' brightness, so the drawing on them stands out
-_MAX_COLUMNS = 8
 _HEAT_OPACITY = 0.72
-_WEAKEST = 0.35  # position of the weakest drawn connection on the color scale
 
 
-class Layout:
-    """The layout of frames and their bars on a canvas.
-
-    Args:
-        num_frames: Number of frames shown next to each other, in rows of at most 8.
-        height: Height of a picture, in pixels.
-        width: Width of a picture, in pixels.
-    """
-
-    def __init__(self, num_frames: int, height: int, width: int) -> None:
-        self.columns = min(num_frames, _MAX_COLUMNS)
-        self.rows = -(-num_frames // self.columns)
-        self.height, self.width = height, width
-        self.gap = max(height // 32, 4)
-        self.bar_height = max(height // 9, 8)
-
-    def corner(self, frame: int) -> tuple[int, int]:
-        """Returns the upper left corner of a frame's picture."""
-        row, column = divmod(frame, self.columns)
-        cell_height = self.height + self.bar_height + 2 * self.gap
-        return self.gap + row * cell_height, self.gap + column * (self.width + self.gap)
-
-    def point(self, frame: int, y: float, x: float) -> Point:
-        """Returns the point of a place in a frame's picture."""
-        top, left = self.corner(frame)
-        return top + y * self.height, left + x * self.width
-
-    def canvas(self) -> Canvas:
-        """Returns an empty canvas of the right size."""
-        return Canvas(
-            self.gap + self.rows * (self.height + self.bar_height + 2 * self.gap),
-            self.gap + self.columns * (self.width + self.gap),
-            _BACKGROUND,
-        )
+def attention_legend(attention: Attention) -> Legend:
+    """Returns the meaning of the colors of arrows."""
+    weights = [connection.weight for connection in attention.connections] or [0.0]
+    return Legend("weight", min(weights), max(weights), has_query=True)
 
 
-def attention_strip(attention: Attention, pictures: np.ndarray) -> np.ndarray:
+def activation_legend(activation: ClassActivation) -> Legend:
+    """Returns the meaning of the colors of a class activation."""
+    return Legend("activation", 0.0, float(activation.heat.max()), darkest=0.0)
+
+
+def attention_strip(
+    attention: Attention, pictures: np.ndarray, caption: Caption
+) -> np.ndarray:
     """Draws all frames, with arrows from the query to its connections.
 
     Args:
         attention: The attention to draw.
         pictures: RGB bytes, `(num_frames, height, width, 3)`.
+        caption: What is written around the frames.
     """
-    layout = Layout(*pictures.shape[:3])
+    num_frames, height, width, _ = pictures.shape
+    layout = Layout(num_frames, height, width, caption)
     canvas = layout.canvas()
     for frame, picture in enumerate(pictures):
         canvas.paste(picture * _SHADE, layout.corner(frame))
         _bar(canvas, layout, frame, attention.frame_weights, frame)
+        layout.write_time(canvas, frame, frame)
     query = attention.query
     start = layout.point(query.frame, query.y, query.x)
     _arrows(canvas, layout, attention, start, lambda place: place.frame)
@@ -74,10 +52,12 @@ def attention_strip(attention: Attention, pictures: np.ndarray) -> np.ndarray:
     return canvas.picture
 
 
-def attention_frames(attention: Attention, pictures: np.ndarray) -> list[np.ndarray]:
+def attention_frames(
+    attention: Attention, pictures: np.ndarray, caption: Caption
+) -> list[np.ndarray]:
     """Returns each frame with the connections in it, above all frames' weights."""
     num_frames, height, width, _ = pictures.shape
-    layout = Layout(1, height, width)
+    layout = Layout(1, height, width, caption)
     query = attention.query
     drawn = []
     for frame, picture in enumerate(pictures):
@@ -102,28 +82,33 @@ def attention_frames(attention: Attention, pictures: np.ndarray) -> list[np.ndar
                 slot=(other, num_frames),
                 is_bright=other == frame,
             )
+        layout.write_time(canvas, 0, frame, (frame + 0.5) / num_frames)
         drawn.append(canvas.picture)
     return drawn
 
 
-def activation_strip(activation: ClassActivation, pictures: np.ndarray) -> np.ndarray:
+def activation_strip(
+    activation: ClassActivation, pictures: np.ndarray, caption: Caption
+) -> np.ndarray:
     """Draws all frames, colored where the class shows, above its strength in each."""
-    layout = Layout(*pictures.shape[:3])
+    num_frames, height, width, _ = pictures.shape
+    layout = Layout(num_frames, height, width, caption)
     canvas = layout.canvas()
-    heat = activation.resized(*pictures.shape[:3])
+    heat = activation.resized(num_frames, height, width)
     strengths = heat.max(axis=(1, 2))
     for frame, picture in enumerate(pictures):
         canvas.paste(_overlaid(picture, heat[frame]), layout.corner(frame))
         _bar(canvas, layout, frame, strengths, frame)
+        layout.write_time(canvas, frame, frame)
     return canvas.picture
 
 
 def activation_frames(
-    activation: ClassActivation, pictures: np.ndarray
+    activation: ClassActivation, pictures: np.ndarray, caption: Caption
 ) -> list[np.ndarray]:
     """Returns each frame, colored where the class shows, above its strength in all."""
     num_frames, height, width, _ = pictures.shape
-    layout = Layout(1, height, width)
+    layout = Layout(1, height, width, caption)
     heat = activation.resized(num_frames, height, width)
     strengths = heat.max(axis=(1, 2))
     drawn = []
@@ -133,6 +118,7 @@ def activation_frames(
         for other in range(num_frames):
             slot = (other, num_frames)
             _bar(canvas, layout, 0, strengths, other, slot, is_bright=other == frame)
+        layout.write_time(canvas, 0, frame, (frame + 0.5) / num_frames)
         drawn.append(canvas.picture)
     return drawn
 
@@ -181,19 +167,19 @@ def _arrows(
 
 
 def _shares(weights: Sequence[float]) -> np.ndarray:
-    """Returns positions on the color scale, from `_WEAKEST` to 1."""
+    """Returns positions on the color scale, from `WEAKEST` to 1."""
     values = np.array(weights)
     spread = np.ptp(values)
     share = (values - values.min()) / spread if spread > 0 else np.ones(len(values))
-    return _WEAKEST + (1 - _WEAKEST) * share
+    return WEAKEST + (1 - WEAKEST) * share
 
 
 def _mark_query(canvas: Canvas, at: Point, height: int, is_asking: bool) -> None:
     unit = height / 320
     canvas.ring(at, 9 * unit, 6 * unit, _OUTLINE)
-    canvas.ring(at, 9 * unit, 3.2 * unit, _QUERY)
+    canvas.ring(at, 9 * unit, 3.2 * unit, QUERY)
     if is_asking:
-        canvas.disc(at, 3.5 * unit, _QUERY)
+        canvas.disc(at, 3.5 * unit, QUERY)
 
 
 def _bar(
@@ -228,7 +214,7 @@ def _bar(
     highest = values.max()
     if highest > 0 and values[index] > 0:
         share = float(values[index] / highest)
-        red, green, blue = heat_colors(np.array(_WEAKEST + share * (1 - _WEAKEST)))
+        red, green, blue = heat_colors(np.array(WEAKEST + share * (1 - WEAKEST)))
         dim = 1.0 if is_bright else 0.45
         color = (red * dim, green * dim, blue * dim)
         canvas.bar((bottom - share * layout.bar_height, begin), (bottom, end), color)

@@ -34,7 +34,8 @@ def test_attention(files, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("block: 6 connections with 0.")
     assert printed.endswith(f"written to {output}\n")
-    assert size_of(output) == (1, 2 + 64 + 2 + 8 + 2 + 2 + 4)
+    # A gap, the title and the legend in a line, the picture, the bar, the time.
+    assert size_of(output) == (1, 4 + 14 + 64 + 4 + 8 + 14 + 4)
 
 
 def test_attention_json(files, tmp_path, capsys):

@@ -15,7 +15,10 @@ from tests.visualize.clips import gray_video, random_network, red_attends_to_red
 HEIGHT = 160
 CLIP = ClipChoice(frame_stride=1, short_side=32, picture_height=HEIGHT)
 PATCHES = [(1, 8, 16), (6, 16, 0)]
-GAP, BAR = HEIGHT // 32, HEIGHT // 9
+GAP, BAR, TEXT = HEIGHT // 32, HEIGHT // 9, 10
+# A line of text is half as high again.
+HEADER = TIME = 15
+TOP = GAP + HEADER
 # Of a picture of the same number in all rows and columns; see `Layout`.
 PITCH = HEIGHT + GAP
 
@@ -70,9 +73,9 @@ def test_strip_of_attention(video, tmp_path):
         clip=CLIP,
     )
     strip, original = read_png(path), undrawn(video)
-    assert strip.shape == (GAP + HEIGHT + BAR + 2 * GAP, GAP + 8 * PITCH, 3)
+    assert strip.shape == (TOP + HEIGHT + BAR + 2 * GAP + TIME, GAP + 8 * PITCH, 3)
     pictures = [
-        strip[GAP : GAP + HEIGHT, GAP + i * PITCH : GAP + i * PITCH + HEIGHT]
+        strip[TOP : TOP + HEIGHT, GAP + i * PITCH : GAP + i * PITCH + HEIGHT]
         for i in range(8)
     ]
     assert {c.place.frame for c in found.connections} == {1, 6}
@@ -81,7 +84,7 @@ def test_strip_of_attention(video, tmp_path):
     assert changed_cells(pictures[6], original[6]) >= cells_of(PATCHES[1])
     for untouched in (0, 7):
         assert not changed_cells(pictures[untouched], original[untouched])
-    bars = strip[GAP + HEIGHT + GAP + 1 : -GAP - 1]
+    bars = strip[TOP + HEIGHT + GAP + 1 : -TIME - GAP - 1]
     heights = [
         (bars[:, GAP + i * PITCH + HEIGHT // 2].max(axis=-1) > 120).mean()
         for i in range(8)
@@ -104,7 +107,8 @@ def test_video_of_attention(video, tmp_path):
     assert len(frames) == 8
     assert rate == pytest.approx(10)
     original = undrawn(video)
-    pictures = frames[:, GAP : GAP + HEIGHT, GAP : GAP + HEIGHT]
+    top = GAP + 2 * HEADER  # the title and the legend in two lines
+    pictures = frames[:, top : top + HEIGHT, GAP : GAP + HEIGHT]
     assert changed_cells(pictures[6], original[6]) >= cells_of(PATCHES[1])
     assert changed_cells(pictures[1], original[1]) >= cells_of(PATCHES[0])
     asked_from = {(2, 4)}  # the ring is in all frames
@@ -123,11 +127,12 @@ def test_strip_and_video_of_a_class(video, tmp_path):
     strip, original = read_png(strip_path), undrawn(video)
     frames, _ = read_mp4(video_path)
     assert len(frames) == 8
+    top = GAP + 2 * HEADER
     for frame in range(8):
         left = GAP + frame * PITCH
         drawn = {
-            "png": strip[GAP : GAP + HEIGHT, left : left + HEIGHT],
-            "mp4": frames[frame, GAP : GAP + HEIGHT, GAP : GAP + HEIGHT],
+            "png": strip[TOP : TOP + HEIGHT, left : left + HEIGHT],
+            "mp4": frames[frame, top : top + HEIGHT, GAP : GAP + HEIGHT],
         }
         expected = set().union(*(cells_of(p) for p in PATCHES if p[0] == frame))
         for picture in drawn.values():
