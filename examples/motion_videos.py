@@ -4,7 +4,7 @@ No single frame identifies the class, and each class has a time-reversed counter
 network must use the order of the frames to score above one half.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import av
@@ -25,7 +25,10 @@ FRAMES_PER_SECOND = 25
 
 
 def write_collection(
-    directory: Path, videos_per_class: int, seed: tuple[int, ...]
+    directory: Path,
+    videos_per_class: int,
+    seed: tuple[int, ...],
+    class_names: Collection[str] = tuple(MOTIONS),
 ) -> Iterator[Path]:
     """Writes `directory/<class>/<number>.mp4` and yields each finished file.
 
@@ -33,8 +36,11 @@ def write_collection(
         directory: Output folder, created if it does not exist.
         videos_per_class: Number of videos of every class.
         seed: Collections with different seeds share no background.
+        class_names: The motions. Defaults to all.
     """
     for class_number, class_name in enumerate(MOTIONS):
+        if class_name not in class_names:
+            continue
         folder = directory / class_name
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(videos_per_class):

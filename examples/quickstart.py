@@ -1,8 +1,11 @@
-"""Trains a small non-local network on video files and exports it.
+"""Trains a small network with non-local blocks on video files and exports it.
 
 python examples/quickstart.py              # writes its own videos first
 python examples/quickstart.py --data DIR   # DIR/<class>/*.mp4, or DIR/train and
                                            # DIR/test with a folder per class each
+
+In the script's own videos, a ring points to a handwritten digit at another place or at
+another time. The same network is trained without and with non-local blocks.
 """
 
 import argparse
@@ -11,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,17 @@ start_quietly()  # before TensorFlow is imported
 
 import keras
 import numpy as np
+import ring_videos
 import tensorflow as tf
-from motion_videos import MOTIONS, write_collection
 from plots import plot_confusion_matrix, plot_learning_curves
+from quickstart_report import Run, draw, print_table
 
 import keras_nonlocal
 from keras_nonlocal.data import scan_videos, video_dataset_from_directory
+from keras_nonlocal.experiments import ClipTask, draw_stills
 
 LIVE = sys.stdout.isatty()
+STILLS_PER_BATCH = 32
 
 
 def main() -> None:
@@ -39,9 +44,9 @@ def main() -> None:
     keras.utils.set_random_seed(options.seed)
     tf.get_logger().setLevel("ERROR")
     strategy = tf.distribute.MirroredStrategy()
-    directory = options.data or write_videos(options)
+    rings = [] if options.data else write_videos(options)
     try:
-        train, test = read_videos(directory, options, strategy.num_replicas_in_sync)
+        train, test = read_videos(options, strategy.num_replicas_in_sync)
     except ValueError as error:
         sys.exit(f"quickstart.py: {error}")
     if options.data:
@@ -53,33 +58,28 @@ def main() -> None:
         f"Replicas: {strategy.num_replicas_in_sync}, "
         f"GPUs: {len(tf.config.list_physical_devices('GPU'))}"
     )
+    image_network = None if options.data else train_on_stills(options)
     networks = {
-        "NL-I3D": keras_nonlocal.NLResNet50I3D,
-        "plain C2D": keras_nonlocal.ResNet50C2D,
+        "C2D": keras_nonlocal.ResNet50C2D,
+        "C2D + 5 non-local blocks": keras_nonlocal.NLResNet50C2D,
     }
     runs = [
-        run(
-            f"{title} R50, width {options.width}",
-            builder,
-            train,
-            test,
-            strategy,
-            options,
-        )
+        run(title, builder, image_network, train, test, strategy, options)
         for title, builder in networks.items()
     ]
-    output = options.output
+    output, best = options.output, runs[-1]
     plot_learning_curves(
         {run.title: run.history for run in runs}, output / "learning_curves.png"
     )
     plot_confusion_matrix(
-        runs[0].confusion,
+        best.confusion,
         test.class_names,
-        f"{runs[0].title}: unseen videos",
+        f"{best.title}: unseen videos",
         output / "confusion_matrix.png",
     )
-    save(runs[0].model, test, output)
-    print_table(runs, len(test.file_paths), options)
+    draw(best, test, rings, options)
+    save(best.model, test, output)
+    print_table(runs, test, rings, options)
     print(f"\nAll of it took {time.perf_counter() - start:.0f} s.")
 
 
@@ -89,53 +89,80 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="folder with a folder per class")
     parser.add_argument("--output", type=Path, default=Path("quickstart_output"))
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=16, help="per replica")
     parser.add_argument("--width", type=int, default=8, help="64 in the paper")
     parser.add_argument("--num-frames", type=int, default=8)
     parser.add_argument("--frame-stride", type=int, default=2)
-    parser.add_argument("--crop-size", type=int, default=48, help="pixels")
+    parser.add_argument("--crop-size", type=int, default=32, help="pixels")
     parser.add_argument(
-        "--num-clips", type=int, default=4, help="per video in the test"
+        "--num-clips",
+        type=int,
+        help="per video in the test (default: 1 for the script's own short videos, or "
+        "else 4)",
     )
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--videos-per-class", type=int, default=80)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--videos", type=int, default=1200, help="number of its own to learn from"
+    )
+    parser.add_argument("--test-videos", type=int, default=240)
+    parser.add_argument(
+        "--image-steps",
+        type=int,
+        default=200,
+        help="steps on stills before the videos (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.num_clips is None:
+        options.num_clips = 4 if options.data else 1
     options.output.mkdir(parents=True, exist_ok=True)
     return options
 
 
-def write_videos(options: argparse.Namespace) -> Path:
-    """Writes `videos/train` and `videos/test`, which share no video."""
+def write_videos(options: argparse.Namespace) -> list[ring_videos.RingVideo]:
+    """Writes `videos/train` and `videos/test`, and returns the ones for the test.
+
+    Their digits are by different writers.
+    """
     directory = options.output / "videos"
-    counts = {
-        "train": options.videos_per_class,
-        "test": max(1, options.videos_per_class // 6),
-    }
     print(f"Writing H.264 videos to {directory}")
     progress = keras.utils.Progbar(
-        len(MOTIONS) * sum(counts.values()), unit_name="video", verbose=LIVE
+        options.videos + options.test_videos, unit_name="video", verbose=LIVE
     )
-    for number, (part, count) in enumerate(counts.items()):
-        for _ in write_collection(directory / part, count, (options.seed, number)):
+    written: list[ring_videos.RingVideo] = []
+    for part, writers, count in (
+        ("train", "training", options.videos),
+        ("test", "test", options.test_videos),
+    ):
+        written.clear()
+        for video in ring_videos.write_collection(
+            directory / part, writers, count, options.seed
+        ):
+            written.append(video)
             progress.add(1)
-    return directory
+    return written
 
 
 def read_videos(
-    directory: Path, options: argparse.Namespace, num_replicas: int
+    options: argparse.Namespace, num_replicas: int
 ) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Returns the training clips and one clip of each unseen video."""
+    directory, size = options.data or options.output / "videos", options.crop_size
     clips = {
         "batch_size": options.batch_size * num_replicas,
         "num_frames": options.num_frames,
         "frame_stride": options.frame_stride,
-        "crop_size": options.crop_size,
+        "crop_size": size,
         "seed": options.seed,
     }
     if (directory / "train").is_dir() and (directory / "test").is_dir():
-        train = video_dataset_from_directory(directory / "train", **clips)
+        # Larger scales would cut off parts of the script's own videos.
+        train = video_dataset_from_directory(
+            directory / "train",
+            short_side=None if options.data else 8 * size // 7,
+            **clips,
+        )
         test = video_dataset_from_directory(
             directory / "test", shuffle=False, class_names=train.class_names, **clips
         )
@@ -155,51 +182,61 @@ def check_videos(paths: list[str]) -> None:
         sys.exit("quickstart.py: cannot read\n" + "\n".join(broken))
 
 
-@dataclass
-class Run:
-    """A trained network and its results on whole unseen videos."""
+def train_on_stills(options: argparse.Namespace) -> keras.Model:
+    """Trains an image network on single things, as the paper's networks on ImageNet."""
+    print(f"\nTraining an image network on stills, {options.image_steps} steps")
+    size = options.crop_size
+    count = options.image_steps * STILLS_PER_BATCH
+    images, classes = draw_stills(ClipTask(size=size), "training", count, options.seed)
+    model = keras_nonlocal.NLResNet50(
+        input_shape=(size, size, 3),
+        classes=int(classes.max()) + 1,
+        nonlocal_blocks=0,
+        width=options.width,
+        include_preprocessing=True,
+    )
+    compile_for(model, options.image_steps, options)
+    verbose = 1 if LIVE else 2
+    model.fit(images, classes, STILLS_PER_BATCH, epochs=1, verbose=verbose)
+    return model
 
-    title: str
-    model: keras.Model
-    history: dict[str, list[float]]
-    seconds: float
-    confusion: np.ndarray
 
-    @property
-    def accuracy(self) -> float:
-        return np.trace(self.confusion) / self.confusion.sum()
+def compile_for(
+    model: keras.Model, num_steps: int, options: argparse.Namespace
+) -> None:
+    """Compiles a model for a number of steps."""
+    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA is slower on CPUs
+    )
 
 
 def run(
     title: str,
     builder: Callable[..., keras.Model],
+    image_network: keras.Model | None,
     train: tf.data.Dataset,
     test: tf.data.Dataset,
     strategy: tf.distribute.Strategy,
     options: argparse.Namespace,
 ) -> Run:
+    """Trains and tests a network."""
+    title = f"{title}, width {options.width}"
     print(f"\nTraining {title}")
-    num_steps = options.epochs * len(train)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=options.learning_rate / 10,
-        decay_steps=num_steps,
-        warmup_target=options.learning_rate,
-        warmup_steps=num_steps // 10,
-    )
     with strategy.scope():
         model = builder(
             input_shape=(options.num_frames, options.crop_size, options.crop_size, 3),
             classes=len(train.class_names),
             width=options.width,
-            dropout_rate=0.2,
+            dropout_rate=0.0,
             include_preprocessing=True,
         )
-        model.compile(
-            keras.optimizers.AdamW(schedule, weight_decay=1e-4),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=False,  # XLA is slower on CPUs
-        )
+        if image_network is not None:
+            keras_nonlocal.weights.inflate(image_network, model, strict=False)
+        compile_for(model, options.epochs * len(train), options)
     start = time.perf_counter()
     history = model.fit(
         train,
@@ -210,20 +247,16 @@ def run(
     ).history
     seconds = time.perf_counter() - start
     print(f"Testing with {options.num_clips} clips of each unseen video")
-    scores = keras_nonlocal.predict_video(
+    scores = keras_nonlocal.predict_videos(
         model,
         test.file_paths,
         num_clips=options.num_clips,
         num_crops=1,
-        frame_stride=options.frame_stride,
         batch_size=options.batch_size,
         verbose=1 if LIVE else 2,
     )
-    labels = true_labels(test)
-    num_classes = len(test.class_names)
-    confusion = np.zeros((num_classes, num_classes), int)
-    np.add.at(confusion, (labels, scores.argmax(axis=-1)), 1)
-    return Run(title, model, history, seconds, confusion)
+    labels = np.array(true_labels(test))
+    return Run(title, model, history, seconds, labels, scores)
 
 
 def true_labels(dataset: Any) -> list[int]:
@@ -248,28 +281,6 @@ def save(model: keras.Model, test: tf.data.Dataset, output: Path) -> None:
     print()
     script = Path(__file__).with_name("compare_saved_models.py")
     subprocess.run([sys.executable, script, output], check=True)
-
-
-def print_table(runs: list[Run], num_videos: int, options: argparse.Namespace) -> None:
-    print(
-        f"\nTop-1 on {num_videos} whole unseen videos, {options.num_clips} clips each, "
-        f"after {options.epochs} epochs\n"
-    )
-    print(f"| {'network':26} | top-1 | parameters | training |")
-    print(f"|{'-' * 28}|------:|-----------:|---------:|")
-    for run in runs:
-        print(
-            f"| {run.title:26} | {run.accuracy:5.3f} | {run.model.count_params():10,} "
-            f"| {run.seconds:6.0f} s |"
-        )
-    print()
-    for file, meaning in (
-        ("model.keras", "the network, for keras.saving.load_model"),
-        ("saved_model/1", "the same for TensorFlow Serving: pixels in, scores out"),
-        ("learning_curves.png", "loss and accuracy over the epochs"),
-        ("confusion_matrix.png", "which classes are taken for which"),
-    ):
-        print(f"{options.output / file}: {meaning}")
 
 
 if __name__ == "__main__":

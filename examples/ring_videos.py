@@ -17,9 +17,11 @@ from keras_nonlocal.experiments import ClipTask, Scenes, draw_clips
 
 CLASSES = ("points_to_0", "points_to_1")
 KINDS = ("space", "time", "both")
-SIDE = 64
 NUM_FRAMES = 16
-_TASK = ClipTask(num_frames=8, size=SIDE)
+_TASK = ClipTask(num_frames=8, size=64)
+# The default test crop is 7/8 of a picture and cuts off nothing else.
+_BORDER = 4
+SIDE = _TASK.size + 2 * _BORDER
 _RING = 2
 _THREADS = 2
 
@@ -57,7 +59,9 @@ def write_collection(
     def write(number: int) -> RingVideo:
         class_name = CLASSES[scenes.label[number]]
         path = directory / class_name / f"{number:04d}.mp4"
-        write_video(path, clips[number].repeat(NUM_FRAMES // _TASK.num_frames, axis=0))
+        frames = clips[number].repeat(NUM_FRAMES // _TASK.num_frames, axis=0)
+        border = (_BORDER, _BORDER)
+        write_video(path, np.pad(frames, ((0, 0), border, border, (0, 0))))
         return RingVideo(
             path, KINDS[scenes.kind[number]], _center_of_ring(scenes, number)
         )
@@ -68,7 +72,8 @@ def write_collection(
 
 def _center_of_ring(scenes: Scenes, number: int) -> tuple[float, float, float]:
     """Returns where the ring is, relative to the size of the video."""
-    corner = np.array(divmod(scenes.place[number, _RING], 2)) * SIDE / 2
-    center = corner + scenes.shift[number, _RING] + _TASK.thing_size / 2
+    place = np.array(divmod(scenes.place[number, _RING], 2))
+    corner = _BORDER + place * _TASK.size / 2 + scenes.shift[number, _RING]
+    center = corner + _TASK.thing_size / 2
     row, column = (center / SIDE).tolist()
     return (float(scenes.quarter[number, _RING]) + 0.5) / 4, row, column

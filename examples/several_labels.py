@@ -30,8 +30,8 @@ def main() -> None:
     parser.add_argument("--test-csv", type=Path, help="videos that --csv does not have")
     parser.add_argument("--root", type=Path, help="folder of the videos of --csv")
     parser.add_argument("--output", type=Path, default=Path("several_labels_output"))
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--videos", type=int, default=160)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--videos", type=int, default=400)
     options = parser.parse_args()
     settings = TrainingSettings().replace(
         output=options.output / "run",
@@ -69,6 +69,11 @@ def main() -> None:
         )
     settings = settings.replace(validation=settings.data.test)
     result = run_training(settings, verbose=2, announce=print)
+    precisions = result.history.get("val_mean_average_precision", ())
+    print("\n| epoch | mAP on unseen videos |\n|---:|---:|")
+    for epoch, precision in enumerate(precisions, 1):
+        print(f"| {epoch} | {precision:.3f} |")
+    print()
     if result.evaluation is not None:
         for row in result.evaluation.per_class:
             precision = row["average_precision"]

@@ -109,7 +109,12 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "experiments": {
         "experiments.attention_shares": ("AttentionShare",),
         "experiments.full_runs": ("FullTable", "run_full_experiments"),
-        "experiments.relation_clips": ("ClipTask", "Scenes", "draw_clips"),
+        "experiments.relation_clips": (
+            "ClipTask",
+            "Scenes",
+            "draw_clips",
+            "draw_stills",
+        ),
         "experiments.results": ("RowResult", "TableResult"),
         "experiments.rows": ("Claim", "Layout", "Row", "Table"),
         "experiments.running": ("ExperimentResults", "run_experiments"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_nonlocal.experiments.relation_clips import ClipTask as ClipTask
     from keras_nonlocal.experiments.relation_clips import Scenes as Scenes
     from keras_nonlocal.experiments.relation_clips import draw_clips as draw_clips
+    from keras_nonlocal.experiments.relation_clips import draw_stills as draw_stills
     from keras_nonlocal.experiments.results import RowResult as RowResult
     from keras_nonlocal.experiments.results import TableResult as TableResult
     from keras_nonlocal.experiments.rows import Claim as Claim

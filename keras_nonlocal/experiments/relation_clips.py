@@ -227,6 +227,13 @@ def draw_stills(
     Returns:
         The images, `(count, size, size, 3)` as bytes, and their classes: 0 and 1 for
         zeros, 2 and 3 for ones, 4 and 5 for rings, of either color.
+
+    Example:
+
+    >>> from keras_nonlocal.experiments import ClipTask, draw_stills
+    >>> images, classes = draw_stills(ClipTask(size=64), "training", 10, seed=0)
+    >>> images.shape, classes.shape
+    ((10, 64, 64, 3), (10,))
     """
     rng = np.random.default_rng([seed, _STILLS, _PARTS.index(part), batch])
     label = rng.permutation(np.arange(count) % NUM_STILL_CLASSES)
