@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -168,6 +169,12 @@ class _FullRuns:
             score = evaluation.top1
             if score is None:
                 score = evaluation.mean_average_precision
+            if score is None or math.isnan(score):
+                self.announce(
+                    "the test has no result: no video could be read, or the network's "
+                    "scores are NaN"
+                )
+                return
             values: dict[str, Any] = {"score": score, "top5": evaluation.top5}
             write_json(file, {"settings": settings.to_dict(), "seed": seed, **values})
 

@@ -33,6 +33,8 @@ from keras_nonlocal.experiments.digits import Part, read_digits
 KINDS = ("space", "time", "both")
 NUM_CLASSES = 2
 NUM_STILL_CLASSES = 6
+# Of a kind, a class and a color of the ring.
+NUM_COMBINATIONS = 12
 NUM_PLACES = 4
 QUARTERS = 4
 RING = 2
@@ -134,7 +136,7 @@ def draw_scenes(task: ClipTask, count: int, rng: np.random.Generator) -> Scenes:
         count: Number of clips.
         rng: The random numbers.
     """
-    combination = rng.permutation(np.arange(count) % 12)
+    combination = rng.permutation(np.arange(count) % NUM_COMBINATIONS)
     label, ring, kind = combination % 2, combination // 2 % 2, combination // 4
     other = 1 - label
     if task.other_digit == "independent":

@@ -7,7 +7,10 @@ was evaluated: a claim is
 - `"seen"` if the mean difference is positive and the p-value of the two-sided paired
   t-test, corrected with Holm's method over all claims of the table, is below 0.05,
 - `"opposite"` if the mean difference is negative and that p-value is below 0.05,
-- `"not distinguishable"` in all other cases, also with fewer than two seeds.
+- `"not distinguishable"` in all other cases, also with fewer than three seeds.
+
+Accuracies are multiples of one clip. Two differences are therefore often equal by
+chance, and would seem to have no spread at all.
 """
 
 import math
@@ -20,6 +23,7 @@ import numpy as np
 from keras_nonlocal.optional_packages import import_scipy_stats
 
 LEVEL = 0.05
+FEWEST_SEEDS = 3
 Verdict = Literal["seen", "not distinguishable", "opposite"]
 
 
@@ -59,7 +63,8 @@ class Difference:
         seeds: The seeds that both rows have.
         mean: The mean difference.
         interval: Its 95 % t interval, or `None` for one seed.
-        p: The p-value of the two-sided paired t-test, or `None` for one seed.
+        p: The p-value of the two-sided paired t-test, or `None` for fewer than three
+            seeds.
         corrected_p: The p-value after Holm's correction, or `None`.
         verdict: The verdict.
     """
@@ -98,10 +103,10 @@ def paired_p(differences: Sequence[float]) -> float | None:
         differences: One difference per seed.
 
     Returns:
-        The p-value, or `None` for fewer than two differences. If all are equal, it is 0
-        unless they are 0, and then it is 1.
+        The p-value, or `None` for fewer than three differences. If all are equal, it is
+        0 unless they are 0, and then it is 1.
     """
-    if len(differences) < 2:
+    if len(differences) < FEWEST_SEEDS:
         return None
     if np.ptp(differences) == 0:
         return float(differences[0] == 0)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from keras_nonlocal.architectures import DEPTHS
-from keras_nonlocal.experiments.relation_clips import ClipTask
+from keras_nonlocal.experiments.relation_clips import NUM_COMBINATIONS, ClipTask
 from keras_nonlocal.experiments.rows import BlockKind, Layout, Row, Table
 from keras_nonlocal.runs import NetworkSettings
 from keras_nonlocal.runs.typed_values import as_json
@@ -37,7 +37,8 @@ class SmallRecipe:
         still_batch_size: Number of images per update.
         validations: Number of validations, evenly spread.
         validation_clips: Number of clips in each.
-        test_clips: Number of clips in the test, which takes place once, at the end.
+        test_clips: Number of clips in the test, which takes place once, at the end. At
+            least 12.
         precise_batches: Number of batches for the final statistics of the batch
             normalization.
     """
@@ -52,6 +53,13 @@ class SmallRecipe:
     validation_clips: int = 96
     test_clips: int = 1020
     precise_batches: int = 2
+
+    def __post_init__(self) -> None:
+        if self.test_clips < NUM_COMBINATIONS:
+            raise ValueError(
+                f"`test_clips` must be at least {NUM_COMBINATIONS}, so that every kind "
+                f"of clip is tested. Received: test_clips={self.test_clips}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,7 @@ def predict_video(
             Defaults to 8/7 of the longer side of the crop, or to 256 for whole
             pictures.
         target_fps: Frames per second at which `frame_stride` counts. Defaults to that
-            of `model.clip_info` if the stride does, or else to the frame rate of the
+            of `model.clip_info` with its stride, or else to the frame rate of the
             file.
         short_videos: How to fill a clip that is longer than its video: `"loop"` starts
             over, `"repeat_last"` repeats the last frame. Defaults to `"loop"`.
@@ -181,7 +181,7 @@ def predict_videos(
             Defaults to 8/7 of the longer side of the crop, or to 256 for whole
             pictures.
         target_fps: Frames per second at which `frame_stride` counts. Defaults to that
-            of `model.clip_info` if the stride does, or else to the frame rate of the
+            of `model.clip_info` with its stride, or else to the frame rate of the
             file.
         short_videos: How to fill a clip that is longer than its video: `"loop"` starts
             over, `"repeat_last"` repeats the last frame. Defaults to `"loop"`.

@@ -44,7 +44,7 @@ class Views:
             Defaults to 8/7 of the longer side of the crop, or to 256 for whole
             pictures.
         target_fps: Frames per second at which `frame_stride` counts. Defaults to that
-            of `model.clip_info` if the stride does, or else to the frame rate of the
+            of `model.clip_info` with its stride, or else to the frame rate of the
             file.
         short_videos: How to fill a clip that is longer than its video: `"loop"` or
             `"repeat_last"`. Defaults to `"loop"`.

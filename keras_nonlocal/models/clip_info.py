@@ -1,6 +1,6 @@
 """Facts about the training of a model for clips, which are saved with the model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ class ClipInfo:
     Models that a builder of this package returns, and every functional
     `keras_nonlocal.training.ReplicatedModel`, have it as the attribute `clip_info`.
     `fit` fills it in from a dataset of `keras_nonlocal.data`. For other data, assign
-    it. Functions that score videos take their defaults from it.
+    it. Functions that score videos take their defaults from it. A copy by
+    `keras.models.clone_model` does not have it.
 
     Args:
         class_names: Names of the classes, in the order of the scores. A model with one
@@ -106,15 +107,16 @@ class ClipInfo:
         return cls(**config)
 
 
-def _checked_class_names(names: Sequence[str]) -> tuple[str, ...]:
+def _checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise TypeError(
             "`class_names` must be a sequence of strings. "
             f"Received: class_names={names!r}"
         )
+    names = tuple(names)
     if not names or len(set(names)) < len(names):
         raise ValueError(
             "`class_names` must hold a different name for each class. "
-            f"Received: class_names={tuple(names)}"
+            f"Received: class_names={names}"
         )
-    return tuple(names)
+    return names

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -130,7 +130,7 @@ class ClipModel:
         trained = self.info.frame_stride
         if frame_stride not in (None, trained) and trained is not None:
             _warn_of_other_stride(self.model.name, frame_stride, trained)
-        if frame_stride is not None or trained is None:
+        if trained is None or frame_stride not in (None, trained):
             return (
                 _USUAL_FRAME_STRIDE if frame_stride is None else frame_stride,
                 target_fps,
@@ -185,6 +185,9 @@ def clip_model(model: keras.Model) -> ClipModel:
         clip_info(model),
     )
     names = result.class_names
+    if names and len(names) == 2 and result.num_outputs == 1 and not result.is_binary:
+        # A logit, or a unit whose activation is unknown, has no score for each name.
+        return replace(result, info=replace(result.info, class_names=None))
     if names and len(names) not in (result.num_outputs, result.num_classes):
         raise ValueError(
             f"`model.clip_info` must name the {result.num_classes} classes of the "
@@ -239,8 +242,8 @@ def num_outputs(model: keras.Model) -> int:
 def activation_name(model: keras.Model) -> str | None:
     """Returns the name of the activation that computes the model's output.
 
-    Pooling and reshaping after it are ignored. `None` means that the last operation has
-    no activation.
+    Pooling, reshaping and changes of the dtype after it are ignored. `None` means that
+    the last operation has no activation.
     """
     operations = getattr(model, "operations", None) or model.layers
     for operation in reversed(operations):
@@ -250,6 +253,13 @@ def activation_name(model: keras.Model) -> str | None:
             continue
         if isinstance(operation, layers.Softmax):
             return "softmax"
+        # `Activation("linear", dtype="float32")` ends networks of mixed precision.
+        is_linear = (
+            isinstance(operation, layers.Activation)
+            and operation.activation is keras.activations.linear
+        )
+        if is_linear or type(operation).__name__ == "Cast":
+            continue
         activation = getattr(operation, "activation", None)
         if activation is not None:
             return getattr(activation, "__name__", str(activation))

@@ -158,6 +158,14 @@ class ReplicatedModel(_WholeQuantization, _Functional, metaclass=ABCMeta):
             _use_subclassed_base(type(self))
         keras.Model.__init__(self, *args, **kwargs)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "clip_info" and not (value is None or hasattr(value, "trained_on")):
+            raise TypeError(
+                "`clip_info` must be a `keras_nonlocal.models.ClipInfo`. "
+                f"Received: clip_info={value!r}"
+            )
+        super().__setattr__(name, value)
+
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Trains the model as `keras.Model.fit` does.
 
@@ -165,7 +173,8 @@ class ReplicatedModel(_WholeQuantization, _Functional, metaclass=ABCMeta):
         the model has as many scores, and the length and frame stride of the clips.
         """
         clips = getattr(x, "clip_info", None)
-        if clips is not None:
+        # Otherwise, `fit` raises an error before it trains.
+        if clips is not None and self.compiled:
             shape = self.output_shape
             scores = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
             known = clips if self.clip_info is None else self.clip_info

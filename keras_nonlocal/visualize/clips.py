@@ -63,7 +63,7 @@ class ClipChoice:
         short_side: Length in pixels to which the shorter side of the picture is scaled.
             Defaults to 8/7 of the longer side of the crop.
         target_fps: Frames per second at which `frame_stride` counts. Defaults to that
-            of `model.clip_info` if the stride does, or else to the frame rate of the
+            of `model.clip_info` with its stride, or else to the frame rate of the
             file.
         picture_height: Height of a drawn picture, in pixels. Defaults to `320`.
     """

@@ -57,6 +57,20 @@ def test_every_row_of_the_paper_has_settings():
                 assert settings.network.depth == row.network.get("depth", 50)
 
 
+def test_a_test_without_a_result_is_no_run(tmp_path):
+    def train(settings, *, verbose, announce):
+        is_broken = settings.network.nonlocal_blocks == 0
+        score = float("nan") if is_broken else 0.5
+        return SimpleNamespace(evaluation=SimpleNamespace(top1=score, top5=score))
+
+    lines = []
+    (table,) = run_full_experiments(
+        SETTINGS, ["figure4"], folder=tmp_path, train=train, announce=lines.append
+    )
+    assert table.scores == {"NL C2D, 5 blocks": {1: 0.5}}
+    assert sum(line.startswith("the test has no result") for line in lines) == 1
+
+
 def test_shared_runs_are_trained_once_and_not_again(tmp_path):
     train, lines = Recorder(), []
     tables = run_full_experiments(

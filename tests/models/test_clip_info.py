@@ -67,12 +67,54 @@ def test_names_that_do_not_fit_the_scores_are_not_taken():
     assert own.trained_on(ClipInfo(None, 8, 2), 2).class_names == ("x", "y")
 
 
+def test_two_names_of_one_logit_are_not_used(videos):
+    backbone = network(include_top=False, pooling="avg")
+    logit = keras.layers.Dense(1)(backbone.output)
+    model = keras_nonlocal.training.ReplicatedModel(backbone.input, logit)
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(clips(videos, label_mode="binary"), verbose=0, shuffle=False)
+    assert model.clip_info.frame_stride == 3
+    assert clip_model(model).class_names is None
+    path = videos / "wave" / "0.mp4"
+    assert keras_nonlocal.predict_video(model, path, 1, 1).shape == (1,)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_a_cast_to_float32_does_not_hide_the_activation(activation):
+    backbone = network(include_top=False, pooling="avg")
+    scores = keras.layers.Dense(2, activation=activation)(backbone.output)
+    for cast in (
+        keras.layers.Activation("linear", dtype="float32"),
+        lambda x: keras.ops.cast(x, "float32"),
+    ):
+        model = keras.Model(backbone.input, cast(scores))
+        assert clip_model(model).activation == activation
+
+
+def test_what_is_no_clip_info_is_refused():
+    model = network()
+    with pytest.raises(TypeError, match=r"Received: clip_info=\{'frame_stride': 2\}"):
+        model.clip_info = {"frame_stride": 2}
+    assert model.clip_info == ClipInfo()
+    assert ClipInfo(np.array(["clap", "wave"])).class_names == ("clap", "wave")
+    with pytest.raises(TypeError, match="sequence of strings"):
+        ClipInfo(np.array([1, 2]))
+
+
+def test_a_model_that_is_not_compiled_keeps_its_facts(videos):
+    model = keras_nonlocal.ResNet50C2D(input_shape=(4, 32, 32, 3), classes=2, width=4)
+    model.clip_info = ClipInfo(frame_stride=7)
+    with pytest.raises(ValueError, match="compile"):
+        model.fit(clips(videos), verbose=0)
+    assert model.clip_info == ClipInfo(frame_stride=7)
+
+
 def test_another_stride_is_said_once(caplog):
     model = network(name="gestures")
     model.clip_info = ClipInfo(frame_stride=3, target_fps=12.0)
     own = clip_model(model)
     with caplog.at_level(logging.WARNING, "keras_nonlocal"):
-        assert own.frame_rate(3) == (3, None)
+        assert own.frame_rate(3) == (3, 12.0)
         assert own.frame_rate() == (3, 12.0)
         assert caplog.messages == []
         assert [own.frame_rate(7), own.frame_rate(7)] == [(7, None)] * 2
