@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +58,9 @@ def main() -> None:
         f"GPUs: {len(tf.config.list_physical_devices('GPU'))}"
     )
     image_network = None if options.data else train_on_stills(options)
-    networks = {
-        "C2D": keras_nonlocal.ResNet50C2D,
-        "C2D + 5 non-local blocks": keras_nonlocal.NLResNet50C2D,
-    }
     runs = [
-        run(title, builder, image_network, train, test, strategy, options)
-        for title, builder in networks.items()
+        run(title, blocks, image_network, train, test, strategy, options)
+        for title, blocks in (("C2D", 0), ("C2D + 5 non-local blocks", 5))
     ]
     output, best = options.output, runs[-1]
     plot_learning_curves(
@@ -216,7 +211,7 @@ def compile_for(
 
 def run(
     title: str,
-    builder: Callable[..., keras.Model],
+    blocks: int,
     image_network: keras.Model | None,
     train: tf.data.Dataset,
     test: tf.data.Dataset,
@@ -227,9 +222,11 @@ def run(
     title = f"{title}, width {options.width}"
     print(f"\nTraining {title}")
     with strategy.scope():
-        model = builder(
+        model = keras_nonlocal.NLResNet50C2D(
             input_shape=(options.num_frames, options.crop_size, options.crop_size, 3),
             classes=len(train.class_names),
+            nonlocal_blocks=blocks,
+            nonlocal_pool_size=None,  # pictures this small have few positions
             width=options.width,
             dropout_rate=0.0,
             include_preprocessing=True,

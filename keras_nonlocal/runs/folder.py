@@ -113,6 +113,11 @@ class RunFolder:
         return self.path / "model.keras"
 
     @property
+    def best_weights(self) -> Path:
+        """The weights of the epoch with the lowest validation loss."""
+        return self.path / "best.weights.h5"
+
+    @property
     def test_results(self) -> Path:
         """The results of the final test, one line of JSON per video or picture."""
         return self.path / "test_scores.jsonl"

@@ -1,8 +1,9 @@
 """The datasets of a training run and their properties."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal.runs.class_balance import class_weights, evenly_sampled
 from keras_nonlocal.runs.setting_groups import ClipSettings, LabelMode
 from keras_nonlocal.runs.settings import TrainingSettings
 from keras_nonlocal.runs.videos import TrainingVideos
@@ -26,6 +27,7 @@ class TrainingInputs:
         num_validation_videos: Number of validation videos, in the same way.
         steps_per_epoch: Number of training batches in an epoch.
         fingerprints: Hashes of the training and validation videos.
+        class_weights: Weights of the classes in the loss, or `None`.
     """
 
     training: Any
@@ -38,6 +40,7 @@ class TrainingInputs:
     num_validation_videos: int
     steps_per_epoch: int
     fingerprints: dict[str, str | None]
+    class_weights: dict[int, float] | None = None
 
     @property
     def num_outputs(self) -> int:
@@ -57,6 +60,11 @@ def inputs_of_videos(settings: TrainingSettings) -> TrainingInputs:
         ValueError: If there are no videos, or a setting is invalid.
     """
     videos = TrainingVideos.of(settings.data, settings.recipe.seed)
+    balance, weights = settings.recipe.class_balance, None
+    if balance == "weights":
+        weights = class_weights(videos.training)
+    elif balance == "sampling":
+        videos = replace(videos, training=evenly_sampled(videos.training))
     validation = videos.validation
     return TrainingInputs(
         training=_dataset(videos.training, videos.label_mode, settings, trains=True),
@@ -70,6 +78,7 @@ def inputs_of_videos(settings: TrainingSettings) -> TrainingInputs:
         num_validation_videos=0 if validation is None else len(validation.paths),
         steps_per_epoch=-(-len(videos.training.paths) // settings.recipe.batch_size),
         fingerprints=videos.fingerprints(),
+        class_weights=weights,
     )
 
 
@@ -85,6 +94,11 @@ def inputs_of_datasets(
         raise ValueError(
             "`clips` can be given where `videos` is `None` only. "
             f"Received: videos={settings.data.videos!r}"
+        )
+    if settings.recipe.class_balance is not None:
+        raise ValueError(
+            "`class_balance` can be given for the videos of the settings only, not for "
+            f"`clips`. Received: class_balance={settings.recipe.class_balance!r}"
         )
     names = settings.data.class_names or getattr(clips, "class_names", None)
     if not names:

@@ -124,9 +124,33 @@ def run_training(
         inputs = inputs_of_videos(settings)
     else:
         inputs = inputs_of_datasets(settings, clips, validation_clips)
+    _check_early_stopping(settings, inputs)
     plan = TrainingPlan.of(settings.recipe, inputs)
     run = _VideoRun.checked(settings, inputs, plan, strategy, verbose, announce)
     return run.result(TrainingResult, strategy, callbacks)
+
+
+def _check_early_stopping(settings: TrainingSettings, inputs: TrainingInputs) -> None:
+    patience = settings.recipe.early_stopping
+    if patience is None:
+        return
+    if inputs.validation is None:
+        raise ValueError(
+            "`early_stopping` must be given together with videos for validation. "
+            f"Received: early_stopping={patience}"
+        )
+    if settings.run.strategy == "multi-worker":
+        raise ValueError(
+            "`early_stopping` must be None for several workers, of which only one has "
+            f"the best weights. Received: early_stopping={patience}"
+        )
+
+
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    """Does not warn of epochs without a validation."""
+
+    def get_monitor_value(self, logs: dict[str, float] | None) -> float | None:
+        return (logs or {}).get(self.monitor)
 
 
 @dataclass(frozen=True)
@@ -145,7 +169,17 @@ class _VideoRun(
     def precise_statistics(self) -> int:
         return self.settings.recipe.precise_statistics
 
+    def fit_arguments(self) -> dict[str, Any]:
+        return {"class_weight": self.inputs.class_weights}
+
+    def end_of_training(self, model: keras.Model) -> None:
+        if self.settings.recipe.early_stopping is not None:
+            model.load_weights(self.folder.best_weights)
+
     def own_callbacks(self) -> Iterator[keras.callbacks.Callback]:
+        patience = self.settings.recipe.early_stopping
+        if patience is not None:
+            yield _EarlyStopping("val_loss", patience=patience)
         if self.settings.run.tensorboard and self.writes:
             yield training.SampleClips(self.folder.logs / "clips", self.inputs.training)
 

@@ -190,6 +190,12 @@ class RecipeSettings(Group):
         precise_statistics: Number of batches from which to recompute the statistics of
             batch normalization after the last epoch. `0` keeps the moving statistics.
             Defaults to `200`.
+        class_balance: `"weights"` to weight the loss of each class inversely to its
+            number of videos, or `"sampling"` to repeat the videos of smaller classes
+            until all classes have as many per epoch. Defaults to `None`, neither.
+        early_stopping: Number of validations without a lower loss after which the run
+            ends. Its model then has the weights of the epoch with the lowest loss.
+            Defaults to `None`, no early end.
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
         seed: Seed of the initial weights, the order of videos and the clips. Defaults
             to `1`.
@@ -212,6 +218,8 @@ class RecipeSettings(Group):
     weight_decay: NotNegative = 1e-4
     dropout_rate: Annotated[float, Bounds(0, 1)] = 0.5
     precise_statistics: Number = 200
+    class_balance: Literal["weights", "sampling"] | None = None
+    early_stopping: Count | None = None
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: Number = 1
 

@@ -64,6 +64,13 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
     def evaluate(self, model: keras.Model) -> EvaluationT:
         """Tests a model, and continues an interrupted test of the same model."""
 
+    def fit_arguments(self) -> dict[str, Any]:
+        """Returns further arguments for `fit`."""
+        return {}
+
+    def end_of_training(self, model: keras.Model) -> None:
+        """Does what follows the last epoch."""
+
     @property
     def speed_unit(self) -> str:
         """What the speed counts, in the plural."""
@@ -170,7 +177,9 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
             validation_freq=run.validation_freq,
             callbacks=[throughput, *self._common_callbacks(), *callbacks],
             verbose=self.verbose,
+            **self.fit_arguments(),
         )
+        self.end_of_training(model)
         return dict(history.history)
 
     def _common_callbacks(self) -> Iterator[keras.callbacks.Callback]:

@@ -85,6 +85,7 @@ def test_figures_of_unknown_keypoints_need_deviations(config, capsys):
     assert "`--oks-sigmas` must be given" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_summary_of_keypoint_detectors_is_exact(capsys):
     assert main(["summary", "--task", "detection", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["keypoint_networks"]

@@ -119,6 +119,7 @@ def test_another_training_does_not_go_on_in_the_folder(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")
 def test_it_goes_on_without_a_video_at_which_it_stopped(videos, tmp_path, capsys):
@@ -205,6 +206,7 @@ def test_a_training_of_one_step_that_fails(videos, tmp_path, capsys):
     assert printed["history"]["val_loss"] == [None]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_what_callbacks_take_is_no_wait_of_the_training(videos, tmp_path, monkeypatch):
     from keras_nonlocal import training

@@ -58,6 +58,7 @@ def test_runs_are_reproducible_and_seeds_differ(tmp_path):
     assert {*first["by_kind"]} == {"space", "time", "both"}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_rows_start_with_the_same_function(tmp_path):
     clips, _ = draw_clips(ClipTask(), "training", 3, seed=0)

@@ -194,3 +194,44 @@ def test_a_folder_of_an_earlier_version_is_resumed_or_refused_by_name(settings, 
     run_training(settings, verbose=0, announce=lines.append)
     assert "is finished" in lines[1]
     assert TrainingSettings.load(result.folder) == settings
+
+
+def test_a_run_ends_early_with_its_best_weights(settings, videos):
+    settings = settings.replace(
+        validation=videos / "test", early_stopping=2, epochs=30, learning_rate=0.3
+    )
+    result = run_training(settings.replace(precise_statistics=0), verbose=0)
+    losses = result.history["val_loss"]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3 < 30
+    # The saved network is that of the best epoch.
+    model = keras.saving.load_model(result.model_path)
+    again = run_training(settings.replace(precise_statistics=0), verbose=0)
+    for own, expected in zip(model.weights, again.model.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+    best_weights = keras.models.clone_model(model)
+    best_weights.load_weights(result.folder / "best.weights.h5")
+    for own, expected in zip(model.weights, best_weights.weights, strict=True):
+        np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation": None}, "together with videos for validation. Received: early"),
+        ({"early_stopping": 0}, "Received: early_stopping=0"),
+        ({"class_balance": "even"}, "Received: class_balance='even'"),
+    ],
+)
+def test_early_stopping_and_balance_are_checked(changes, message, settings):
+    with pytest.raises(ValueError, match=message):
+        run_training(settings.replace(**({"early_stopping": 1} | changes)), verbose=0)
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_classes_count_as_much_as_each_other(balance, settings):
+    lines = []
+    settings = settings.replace(class_balance=balance, epochs=1)
+    result = run_training(settings, verbose=0, announce=lines.append)
+    assert np.isfinite(result.history["loss"]).all()
+    assert TrainingSettings.load(result.folder).recipe.class_balance == balance

@@ -42,6 +42,7 @@ def test_workers_equal_one_device(replicas_per_worker, names):
             check_equal_to_one_device(results[name])
 
 
+@pytest.mark.thorough
 def test_every_worker_has_the_batches_and_statistics_of_all():
     for results in scenarios(1, "batches", "moving_statistics"):
         assert results["batches"]["weights"] < TOLERANCE

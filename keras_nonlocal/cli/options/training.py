@@ -234,6 +234,19 @@ def _add_recipe_options(command: argparse.ArgumentParser) -> None:
         "batches for the final statistics of batch normalization",
         metavar="BATCHES",
     )
+    add_field(
+        group,
+        "class_balance",
+        "weights: weight the loss inversely to the videos of a class; sampling: repeat "
+        "the videos of smaller classes (default: neither)",
+    )
+    add_field(
+        group,
+        "early_stopping",
+        "end after so many validations without a lower loss, and keep the best weights "
+        "(default: no early end)",
+        metavar="NUMBER",
+    )
     add_field(group, "num_clips", "clips per video in the test", metavar="NUMBER")
     add_field(group, "num_crops", "crops per clip in the test")
     add_field(group, "reduction", "how to combine the scores of views in the test")

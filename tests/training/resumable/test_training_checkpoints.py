@@ -87,6 +87,7 @@ def assert_same(one, other):
     assert history.history == expected_history.history
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "save_freq",
     [
