@@ -1,9 +1,9 @@
 """Makes the pictures of the documentation: `python docs/pictures.py`.
 
 Attention and Grad-CAM are those of a network that is built, not trained; see
-docs/two_balls.py. The objects were found by examples/detection.py, which takes minutes,
-or has left its output in `--detection DIR`. The pictures are written to
-docs/pages/pictures.
+docs/two_balls.py. The ring was drawn by examples/quickstart.py, and the objects were
+found by examples/detection.py, which take minutes, or have left their output in
+`--quickstart DIR` and `--detection DIR`. The pictures are written to docs/pages/pictures.
 """
 
 import argparse
@@ -29,13 +29,14 @@ _WIDTH = 1200
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--detection", type=Path, help="output of the detection example"
-    )
+    for name in ("quickstart", "detection"):
+        parser.add_argument(f"--{name}", type=Path, help="output of the example")
     options = parser.parse_args()
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         draw_video(Path(folder))
+        quickstart = options.quickstart or run_example("quickstart.py", folder)
+        save(Image.open(quickstart / "attention.png"), "ring.png")
         detection = options.detection or run_example("detection.py", folder)
         save(Image.open(detection / "found.png"), "detections.jpg")
 

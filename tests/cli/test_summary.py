@@ -24,6 +24,7 @@ PAPER_RATIOS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_summary_of_the_published_networks(capsys):
     assert main(["summary", "--json"]) == 0

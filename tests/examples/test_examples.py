@@ -59,6 +59,7 @@ def test_several_labels(tmp_path):
     assert re.search(r"^4 videos: mAP [01]\.\d{4}$", printed, re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_detection(tmp_path):
     printed = run(
         *("detection.py", "--output", tmp_path, "--pictures", 16, "--steps", 4),
@@ -72,6 +73,7 @@ def test_detection(tmp_path):
     assert (tmp_path / "found.png").stat().st_size > 10_000
 
 
+@pytest.mark.thorough
 def test_own_network():
     printed = run("own_network.py", "--samples", 100, "--epochs", 1)
     rows = re.findall(r"^\| (signal|image) \| (\w+) \| [01]\.\d{3} \|$", printed, re.M)

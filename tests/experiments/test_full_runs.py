@@ -143,6 +143,7 @@ def test_errors(tmp_path, changes, arguments, message):
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="it trains in TensorFlow"

@@ -232,6 +232,7 @@ def test_missing_and_unexpected_weights_are_named(tmp_path, rng):
     assert "Unexpected (1): roi_heads.box_head.fc3.bias." in str(caught.value)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_block_in_a_loaded_detector_changes_no_bit(tmp_path, rng):
     path, _ = write_detector(

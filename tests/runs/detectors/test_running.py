@@ -51,6 +51,7 @@ class KillAt(keras.callbacks.Callback):
             raise KilledError
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_killed_ends_as_one_that_is_not(settings, tmp_path):
     lines = []
     whole = run_detector_training(settings, verbose=0, announce=lines.append)
