@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,8 +55,16 @@ class CsvTable:
             left = memoryview(line)
             while left:
                 left = left[self._file.write(left) :]
-        except OSError as error:
-            self._file.truncate(self._size)
-            error.filename = self._path
+        except BaseException as error:
+            self._remove_partial_line()
+            if isinstance(error, OSError):
+                error.filename = self._path
             raise
         self._size += len(line)
+
+    def _remove_partial_line(self) -> None:
+        # A pipe cannot be cut, and the first error says more.
+        with suppress(OSError):
+            # Beyond the end, the next line would begin with zeros.
+            self._file.seek(self._size)
+            self._file.truncate()

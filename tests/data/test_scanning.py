@@ -142,6 +142,7 @@ def test_a_full_disk_stops_the_scan(
         def __init__(self) -> None:
             self._file = open_file(table, "wb")
             self.close, self.truncate = self._file.close, self._file.truncate
+            self.seek = self._file.seek
 
         def write(self, content: bytes) -> int:
             room = limit - self._file.tell()
