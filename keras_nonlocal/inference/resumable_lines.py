@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self, TextIO
 
-from keras_nonlocal.files import local_path, lock
+from keras_nonlocal.files import check_readable, local_path, lock
 
 
 class OtherSettingsError(ValueError):
@@ -53,11 +53,18 @@ class ResumableLines(abc.ABC):
         Args:
             path: The file.
             settings: Returns the settings. It is called only if there is a path.
+
+        Raises:
+            OSError: If the path is a pipe, a device or another thing that is no file.
+            OtherSettingsError: If the file was written with other settings.
+            ValueError: If the file is no file of results.
         """
         if path is None:
             yield None
             return
         path = local_path("results_file", path)
+        if path.exists():
+            check_readable(os.fspath(path))
         values = settings()
         with lock(path, "results_file"):
             lines = cls(path, values)
