@@ -237,8 +237,9 @@ def _checked_target(argument: str, path: FilePath, video: str) -> Path:
     """Returns the path of a file to write, which replaces no video."""
     target = local_path(argument, _checked_path(argument, path))
     ending = ".mp4" if argument == "output" else ""
-    is_file = target.name.endswith(ending) and not target.is_dir()
-    if not is_file or not target.parent.is_dir():
+    # A pipe would be read, and wait for a writer.
+    is_file = target.is_file() or not target.exists()
+    if not (is_file and target.name.endswith(ending) and target.parent.is_dir()):
         named = f", whose name ends in {ending}" if ending else ""
         raise ValueError(
             f"`{argument}` must be a file in an existing folder{named}. "

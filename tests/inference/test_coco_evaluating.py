@@ -378,6 +378,8 @@ def test_what_is_wrong_is_said_before_anything_is_detected(fixture_set, tmp_path
         evaluate_coco(None, dataset, detections_file=tmp_path / "no" / "such.json")
     received = f"Received: detections_file={str(tmp_path / 'no' / 'such.json')!r}"
     assert str(error.value).endswith(received)
+    with pytest.raises(ValueError, match="`results_file` must lie in an existing"):
+        evaluate_coco(None, dataset, results_file=tmp_path / "no" / "such.jsonl")
     with pytest.raises(ValueError, match="`verbose` must be"):
         evaluate_coco(None, dataset, verbose="no")
 

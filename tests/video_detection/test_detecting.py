@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from fractions import Fraction
 
 import av
@@ -304,6 +305,25 @@ def test_files_of_other_videos_and_models_are_refused(model, video, tmp_path):
             detect_video(model, other, **own)
         with pytest.raises(ValueError, match="`detect_video` wrote"):
             detect_video(model, video, **own)
+
+
+def test_files_of_other_encodings_are_no_results(model, video, tmp_path):
+    lines = tmp_path / "found.jsonl"
+    detect_video(model, video, every=10, results_file=lines, verbose=0)
+    text = lines.read_text()
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
+        lines.write_bytes(text.encode(encoding))
+        with pytest.raises(ValueError, match="`detect_video` wrote"):
+            detect_video(model, video, every=10, results_file=lines, verbose=0)
+        assert lines.read_bytes() == text.encode(encoding)
+
+
+def test_pipes_are_neither_read_nor_replaced(model, video, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("output", "results_file"):
+        with pytest.raises(ValueError, match=f"`{name}` must be a file"):
+            detect_video(model, video, **{name: tmp_path / "pipe.mp4"})
+    assert (tmp_path / "pipe.mp4").is_fifo()
 
 
 def damaged(path):
