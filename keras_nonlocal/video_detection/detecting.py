@@ -17,7 +17,7 @@ from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
 from keras_nonlocal.data.readers.pyav import PyAVReader
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.detection import RegionModel
-from keras_nonlocal.files import local_path
+from keras_nonlocal.files import local_path, same_file
 from keras_nonlocal.inference.pictures import check_detector, checked_sides
 from keras_nonlocal.optional_packages import import_pycocotools_mask
 from keras_nonlocal.video_detection.detections import FrameDetections, MaskFormat
@@ -245,7 +245,7 @@ def _checked_target(argument: str, path: FilePath, video: str) -> Path:
             f"`{argument}` must be a file in an existing folder{named}. "
             f"Received: {argument}={str(target)!r}"
         )
-    if target.exists() and os.path.exists(video) and target.samefile(video):
+    if target.exists() and same_file(target, video):
         raise ValueError(
             f"`{argument}` must differ from `video`, which it would replace. "
             f"Received: {argument}={str(target)!r}"

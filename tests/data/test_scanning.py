@@ -167,6 +167,19 @@ def test_a_table_that_cannot_be_written_is_known_before(
     assert slow.begun == []
 
 
+def test_the_table_replaces_no_video(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch, set())
+    (tmp_path / "link.csv").symlink_to("good.mp4")
+    before = Path(paths[0]).read_bytes()
+    for table in (paths[0], tmp_path / "link.csv", tmp_path):
+        with pytest.raises(ValueError, match=r"`csv_file` must be .* Received: csv_f"):
+            scan_videos(paths, table)
+    assert slow.begun == []
+    assert Path(paths[0]).read_bytes() == before
+
+
 def test_every_error_is_a_line(
     paths: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
