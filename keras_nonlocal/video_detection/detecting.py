@@ -54,7 +54,7 @@ class VideoDetections:
 
     @property
     def failures(self) -> dict[str, str]:
-        """The video and the reason, if it cannot be read from some frame on."""
+        """The video and the reason, if it cannot be read, or from some frame on."""
         return self._failures.reasons
 
     def __len__(self) -> int:
@@ -131,9 +131,11 @@ def detect_video(
             Defaults to `4`.
         on_error: How to handle a video that cannot be read, or has a damaged frame.
             `"raise"` raises its `keras_nonlocal.data.VideoError`. `"skip"` ends the
-            results and `output` before that frame, and logs a warning. A function is
-            called with the error, and the results end there unless it raises. Defaults
-            to `"raise"`.
+            results and `output` before that frame, and logs a warning. A file that the
+            reader rejects as a whole, such as an MP4 or MKV that is shorter than it
+            declares, has no results and writes no files. A function is called with the
+            error and has the effect of `"skip"`, unless it raises. Defaults to
+            `"raise"`.
         open_video: As in `keras_nonlocal.predict_video`.
         verbose: `1` shows a progress bar over the frames while files are written,
             `"auto"` is `1`. Defaults to `"auto"`.

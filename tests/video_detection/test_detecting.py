@@ -377,9 +377,18 @@ def without_frames(path):
         container.start_encoding()
 
 
+def without_its_end(path):
+    """A file that is shorter than it declares, with whole frames at its beginning."""
+    whole = write_video(path.with_name("whole.mkv"), moving_pictures(90, 48, 64))
+    with open(whole, "rb") as file:
+        content = file.read()
+    path.write_bytes(content[: len(content) // 2])
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
+        (without_its_end, r"it ends after .* of 3\.\d+ s"),
         (lambda path: None, "No such file"),
         (lambda path: path.mkdir(), "it is a folder"),
         (lambda path: path.write_text("text"), "Invalid data"),
