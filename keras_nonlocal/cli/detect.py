@@ -22,6 +22,9 @@ from keras_nonlocal.files import printable
 
 _Outputs = dict[str, tuple[Path, ...]]
 
+# In the pictures that the command may replace.
+_COMMENT = "drawn by keras-nonlocal detect"
+
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
     """Adds the command to the subparsers and returns its parser."""
@@ -43,7 +46,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for the drawn pictures, NAME.png each, and for videos: NAME.mp4 "
         "and, with the detections, NAME.jsonl, from which an interrupted command "
-        "resumes",
+        "resumes; only files that the command wrote are replaced",
     )
     command.add_argument(
         "--every",
@@ -131,8 +134,28 @@ def _outputs(options: argparse.Namespace, videos: set[str]) -> _Outputs:
             "`output` must be another folder than that of the files. "
             f"Received: output={options.output!r}, with {overwritten}"
         )
+    _check_replaced([path for path in paths if path.suffix == ".png"], options.output)
     folder.mkdir(parents=True, exist_ok=True)
     return outputs
+
+
+def _check_replaced(pictures: Sequence[Path], output: str) -> None:
+    """Raises an error if pictures are replaced that this command did not draw.
+
+    `detect_video` does the same for videos.
+    """
+    from keras_nonlocal.visualize.picture_files import comment_of_png
+
+    others = [
+        str(path)
+        for path in pictures
+        if path.exists() and not (path.is_file() and comment_of_png(path) == _COMMENT)
+    ]
+    if others:
+        raise ValueError(
+            "`output` must be a folder without other pictures of these names. "
+            f"Received: output={output!r}, with {others}"
+        )
 
 
 def _detect(
@@ -167,14 +190,16 @@ def _draw(
     min_score: float,
 ) -> None:
     from keras_nonlocal.visualize import draw_detections, draw_poses
+    from keras_nonlocal.visualize.picture_files import write_png
 
     if model.has_keypoints:
         points = model.keypoints
-        draw_poses(
-            pixels, found, points, output, class_names=names, min_score=min_score
+        drawn = draw_poses(
+            pixels, found, points, class_names=names, min_score=min_score
         )
     else:
-        draw_detections(pixels, found, names, output, min_score=min_score)
+        drawn = draw_detections(pixels, found, names, min_score=min_score)
+    write_png(output, drawn, _COMMENT)
 
 
 def _print(row: dict[str, Any]) -> None:

@@ -71,6 +71,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="evaluate boxes alone, for annotations without masks",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(renamed={"annotations": "ANNOTATIONS"})
     return command
 
 

@@ -110,6 +110,9 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="do not write warm-up requests for the start of a server",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(
+        renamed={"version": "model_version", "directory": "DIR", "path": "DIR"}
+    )
     return command
 
 

@@ -15,6 +15,7 @@ from keras_nonlocal.cli.options.class_names import (
 )
 from keras_nonlocal.cli.options.model_file import (
     add_model_argument,
+    files_of_model,
     load_classifier_file,
 )
 from keras_nonlocal.cli.options.videos import add_list_options, check_csv_file
@@ -76,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
         model = load_classifier_file(options.model)
         return predict_camera(model, class_names_or_numbers(model, options), options)
     videos = read_given_videos(options.videos, options.list_format, options.root)
-    check_csv_file(options.csv, [*options.videos, *videos.paths, options.model])
+    inputs = [*options.videos, *videos.paths, *files_of_model(options)]
+    check_csv_file(options.csv, inputs)
     model = load_classifier_file(options.model)
     names = class_names_or_numbers(model, options)
     predictions = _predictions(model, videos, names, options)

@@ -51,7 +51,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="number of videos at a time (default: the number of processor cores)",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(renamed={"directory": "VIDEO"})
+    command.set_defaults(renamed={"directory": "VIDEO", "num_threads": "threads"})
     return command
 
 

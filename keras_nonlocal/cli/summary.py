@@ -55,6 +55,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "picture of 800 × 1280 pixels and COCO's classes (default: %(default)s)",
     )
     summary.add_argument("--json", action="store_true", help="print JSON")
+    summary.set_defaults(renamed={"height": "crop_size"})
     return summary
 
 

@@ -16,6 +16,7 @@ from keras_nonlocal.cli.options.model_file import (
 )
 from keras_nonlocal.cli.options.views import (
     FRAME_STRIDE_HELP,
+    TARGET_FPS_HELP,
     trained_rate,
 )
 
@@ -65,7 +66,12 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     _add_clip_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(
-        renamed={"layer_name": "layer", "video": "VIDEO", "output": "OUTPUT"}
+        renamed={
+            "layer_name": "layer",
+            "num_connections": "connections",
+            "video": "VIDEO",
+            "output": "OUTPUT",
+        }
     )
     return command
 
@@ -158,7 +164,7 @@ def _add_clip_options(command: argparse.ArgumentParser) -> None:
             "target-fps",
             float,
             "RATE",
-            "frames per second at which the stride counts (default: the file's)",
+            TARGET_FPS_HELP,
         ),
         ("picture-height", int, "PIXELS", "height of a drawn frame (default: 320)"),
     ):

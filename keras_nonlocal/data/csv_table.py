@@ -4,8 +4,47 @@ import csv
 import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
+
+from keras_nonlocal.data.lists.video_search import PICTURE_EXTENSIONS
+from keras_nonlocal.files import same_file
+
+
+def check_own_file(
+    argument: str,
+    path: str | os.PathLike[str],
+    inputs: Iterable[str | os.PathLike[str]],
+) -> None:
+    """Checks that a table replaces no input, under whatever name.
+
+    Args:
+        argument: Name of the argument, for the error.
+        path: The table.
+        inputs: Files, and folders of frames.
+
+    Raises:
+        ValueError: If the table is a folder, an input, or a picture in an input.
+    """
+    place = os.path.realpath(path)
+    others = [*inputs]
+    places = {os.path.realpath(other) for other in others}
+    is_picture = place.lower().endswith(PICTURE_EXTENSIONS)
+    if (
+        os.path.isdir(place)
+        or place in places
+        or (is_picture and os.path.dirname(place) in places)
+        or (_has_other_names(place) and any(same_file(place, o) for o in others))
+    ):
+        raise ValueError(
+            f"`{argument}` must be a file of its own, not a folder or one of the "
+            f"inputs. Received: {argument}={os.fspath(path)!r}"
+        )
+
+
+def _has_other_names(path: str) -> bool:
+    return os.path.isfile(path) and os.stat(path).st_nlink > 1
 
 
 class CsvTable:
@@ -54,8 +93,16 @@ class CsvTable:
             left = memoryview(line)
             while left:
                 left = left[self._file.write(left) :]
-        except OSError as error:
-            self._file.truncate(self._size)
-            error.filename = self._path
+        except BaseException as error:
+            self._remove_partial_line()
+            if isinstance(error, OSError):
+                error.filename = self._path
             raise
         self._size += len(line)
+
+    def _remove_partial_line(self) -> None:
+        # A pipe cannot be cut, and the first error says more.
+        with suppress(OSError):
+            # Beyond the end, the next line would begin with zeros.
+            self._file.seek(self._size)
+            self._file.truncate()

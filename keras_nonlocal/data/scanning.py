@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import astuple, dataclass, fields
 
 from keras_nonlocal.arguments import check_positive_integer
-from keras_nonlocal.data.csv_table import CsvTable
+from keras_nonlocal.data.csv_table import CsvTable, check_own_file
 from keras_nonlocal.data.parallel import Workers
 from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
 from keras_nonlocal.data.readers.video_reader import (
@@ -68,6 +68,8 @@ def scan_videos(
         The facts, in the order of `paths`.
 
     Raises:
+        ValueError: If an argument has an invalid value, or `csv_file` is one of the
+            files of `paths`.
         OSError: If `csv_file` cannot be written.
 
     Example:
@@ -80,6 +82,8 @@ def scan_videos(
     if num_threads is not None:
         check_positive_integer("num_threads", num_threads)
     names = [os.fspath(path) for path in paths]
+    if csv_file is not None:
+        check_own_file("csv_file", csv_file, names)
     workers = Workers(lambda name: _scan(name, decode), num_threads or num_processors())
     with ExitStack() as stack:
         table = None

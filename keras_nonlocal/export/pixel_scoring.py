@@ -58,11 +58,18 @@ def pixel_scoring(
 ) -> PixelScoring:
     """Returns the computation to export; see `export_saved_model` for the arguments."""
     own = clip_model(model)
+    applied = None if activation is None else _named_activation(activation)
+    if applied is not None and own.activation in ("softmax", "sigmoid"):
+        raise ValueError(
+            "`activation` must be left out for a model whose outputs have one. "
+            f"Received: activation={activation!r} for a model that ends in a "
+            f"{own.activation}"
+        )
     return PixelScoring(
         folded(model) if fold_batch_norm else model,
         own.clips,
         own.preprocessing(preprocessing),
-        None if activation is None else _named_activation(activation),
+        applied,
     )
 
 

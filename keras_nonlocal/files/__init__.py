@@ -6,6 +6,7 @@ Three rules apply wherever the package uses files.
   Functions that can only write local files check this with `local_path`.
 - A reader sees the old file or the complete new one, never a partial file. `replacing`
   writes beside the target under a unique name and renames the file at the end.
+  `local_file` checks a target before the work that fills it.
 - `lock` guards files and directories that two processes must not write at once.
 """
 
@@ -24,7 +25,7 @@ from keras_nonlocal.files.paths import (
     state,
     walk,
 )
-from keras_nonlocal.files.writing import local_path, replacing
+from keras_nonlocal.files.writing import local_file, local_path, replacing, same_file
 
 __all__ = [
     "InUseError",
@@ -33,6 +34,7 @@ __all__ = [
     "is_directory",
     "is_remote",
     "list_names",
+    "local_file",
     "local_path",
     "lock",
     "make_directory",
@@ -41,6 +43,7 @@ __all__ = [
     "printable",
     "rename",
     "replacing",
+    "same_file",
     "state",
     "walk",
 ]

@@ -1,9 +1,11 @@
 """Atomic writing: files appear completely or not at all."""
 
+import errno
 import os
 import re
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -37,19 +39,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     removed by the next call in the same folder.
 
     A path with a scheme is written to a local temporary file first, which is then
-    copied through `tf.io.gfile`.
+    copied through `tf.io.gfile`. Pipes and character devices, such as `/dev/stdout`,
+    get the bytes of a temporary file, too, and stay what they are.
 
     Args:
-        path: The file to create or replace. Its folder must exist.
+        path: The file to create or replace. Its folder must exist. If it is a symbolic
+            link, the link stays and the file that it names is replaced.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If the file cannot be written, or the path is a folder or another thing
+            that is no file. The latter is raised before the block begins.
     """
     if is_remote(path):
         with _replacing_remotely(os.fspath(path)) as unfinished:
             yield unfinished
         return
-    target = Path(path)
+    if _is_stream(path):
+        with _writing_into(Path(path)) as unfinished:
+            yield unfinished
+        return
+    target = _without_links(path)
     unfinished = _created(target)
     try:
         yield unfinished
@@ -80,6 +89,78 @@ def local_path(argument: str, path: str | os.PathLike[str]) -> Path:
             f"afterwards. Received: {argument}={os.fspath(path)!r}"
         )
     return Path(path)
+
+
+def local_file(argument: str, path: str | os.PathLike[str]) -> Path:
+    """Returns the path of a file to write, checked before the work that it is for.
+
+    Args:
+        argument: Name of the argument, for the error.
+        path: Its value.
+
+    Raises:
+        ValueError: If the path has a scheme, if its folder does not exist or cannot be
+            written to, or if it is a folder or another thing that is no file.
+    """
+    target = local_path(argument, path)
+    received = f"Received: {argument}={str(target)!r}"
+    try:
+        is_stream = _is_stream(target)
+    except OSError as error:
+        raise ValueError(
+            f"`{argument}` must be a file. {received}, {error.strerror}"
+        ) from error
+    if is_stream:
+        return target
+    folder = _without_links(target).parent
+    if not folder.is_dir():
+        raise ValueError(f"`{argument}` must lie in an existing folder. {received}")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(
+            f"`{argument}` must lie in a folder that can be written to. {received}"
+        )
+    return target
+
+
+def same_file(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two local paths, written in whatever way, are of one file.
+
+    The file need not exist. Hard links of a file are the same.
+    """
+    if is_remote(path) or is_remote(other):
+        return False
+    try:
+        if os.path.realpath(path) == os.path.realpath(other):
+            return True
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a pipe or a character device.
+
+    Raises:
+        OSError: If it is neither this nor a file, but a folder, for instance.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(
+            errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path)
+        )
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return True
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+    return False
+
+
+def _without_links(path: str | os.PathLike[str]) -> Path:
+    """Returns the path that a symbolic link leads to, also if nothing is there."""
+    return Path(os.path.realpath(path) if os.path.islink(path) else path)
 
 
 def _created(target: Path) -> Path:
@@ -130,6 +211,21 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _writing_into(stream: Path) -> Iterator[Path]:
+    """Yields the path of a temporary file whose bytes are written to a pipe."""
+    with tempfile.TemporaryDirectory(prefix="keras_nonlocal-") as scratch:
+        local = Path(scratch, _unique_name(stream.name))
+        local.touch()
+        yield local
+        try:
+            with local.open("rb") as content, stream.open("wb") as target:
+                shutil.copyfileobj(content, target, 2**22)
+        except OSError as error:
+            error.filename = os.fspath(stream)
+            raise
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,7 +15,7 @@ from keras_nonlocal.arguments import check_choice, check_fraction
 from keras_nonlocal.data.coco.source import CocoSource, LoadedBatch, Task
 from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
 from keras_nonlocal.data.parallel import Workers
-from keras_nonlocal.files import local_path, replacing
+from keras_nonlocal.files import local_file, replacing, same_file
 from keras_nonlocal.inference.coco_agreement import (
     category_ids,
     checked_sigmas,
@@ -34,6 +36,10 @@ from keras_nonlocal.processors import num_processors
 
 FilePath = str | os.PathLike[str]
 _Found = dict[Any, list[dict[str, Any]]]
+
+# How a list of detections begins, or an empty list.
+_RESULTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*(?:\]|\{)")
+_START_BYTES = 4096
 
 
 def evaluate_coco(
@@ -68,8 +74,9 @@ def evaluate_coco(
             arguments. While one process writes the file, it is refused to others.
             Defaults to `None`, no file.
         detections_file: File to which all detections are written at the end, in
-            COCO's format of results, which `pycocotools.coco.COCO.loadRes` reads.
-            Defaults to `None`, no file.
+            COCO's format of results, which `pycocotools.coco.COCO.loadRes` reads. An
+            existing file is replaced only if it holds such results or nothing. Defaults
+            to `None`, no file.
         evaluator: `"pycocotools"`, or `"faster-coco-eval"` for the same figures in
             less time, if that package is installed. Defaults to `"pycocotools"`.
         mask_threshold: Value from which a pixel belongs to a mask. Defaults to `0.5`.
@@ -90,8 +97,9 @@ def evaluate_coco(
     Raises:
         TypeError: If `dataset` is of another kind.
         ValueError: If an argument has a value it cannot have, the classes or keypoints
-            of the model are not those of the dataset, or `results_file` is of another
-            model or other arguments, or in use.
+            of the model are not those of the dataset, `results_file` is of another
+            model or other arguments, or in use, or `detections_file` would replace
+            something else.
         ImportError: If pycocotools or `evaluator` is missing.
 
     Example:
@@ -115,12 +123,7 @@ def evaluate_coco(
     # Whatever can be refused is refused before hours of detecting.
     check_choice("verbose", verbose, ("auto", 0, 1))
     if detections_file is not None:
-        detections_file = local_path("detections_file", detections_file)
-        if not os.path.isdir(os.path.dirname(detections_file) or "."):
-            raise ValueError(
-                "`detections_file` must lie in an existing folder. "
-                f"Received: detections_file={detections_file!r}"
-            )
+        detections_file = _checked_target(detections_file, results_file)
     sigmas = oks_sigmas(model, source)
     truth = source.ground_truth()
     found, parts = _detect(model, source, writer, results_file, verbose)
@@ -129,6 +132,26 @@ def evaluate_coco(
         with replacing(detections_file) as unfinished:
             unfinished.write_text(json.dumps(detections), "utf-8")
     return _result(source, truth, found, detections, parts, evaluator, sigmas)
+
+
+def _checked_target(path: FilePath, results_file: FilePath | None) -> Path:
+    """Returns the path for the detections, which replaces nothing but detections."""
+    target = local_file("detections_file", path)
+    if results_file is not None and same_file(target, results_file):
+        raise ValueError(
+            "`detections_file` must differ from `results_file`, which it would "
+            f"replace. Received: detections_file={str(target)!r}"
+        )
+    if target.is_file():
+        with target.open("rb") as file:
+            start = file.read(_START_BYTES)
+        if start and not _RESULTS.match(start):
+            raise ValueError(
+                "`detections_file` must be a new file, or one with detections in "
+                "COCO's format of results, which it replaces. "
+                f"Received: detections_file={str(target)!r}"
+            )
+    return target
 
 
 def _detect(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self, TextIO
 
-from keras_nonlocal.files import local_path, lock
+from keras_nonlocal.files import check_readable, local_file, lock
 
 
 class OtherSettingsError(ValueError):
@@ -53,11 +53,18 @@ class ResumableLines(abc.ABC):
         Args:
             path: The file.
             settings: Returns the settings. It is called only if there is a path.
+
+        Raises:
+            OSError: If the path is a pipe or a device.
+            OtherSettingsError: If the file was written with other settings.
+            ValueError: If the file is no file of results, or cannot be one.
         """
         if path is None:
             yield None
             return
-        path = local_path("results_file", path)
+        path = local_file("results_file", path)
+        if path.exists():
+            check_readable(os.fspath(path))
         values = settings()
         with lock(path, "results_file"):
             lines = cls(path, values)
@@ -92,10 +99,11 @@ class ResumableLines(abc.ABC):
                 return 0
             length = len(first)
             try:
-                found = dict(json.loads(first)["settings"])
+                # From bytes, `json` would take other encodings than UTF-8, too.
+                found = dict(json.loads(first.decode())["settings"])
                 for line in file:
                     if line.endswith(b"\n"):
-                        self._keep(json.loads(line))
+                        self._keep(json.loads(line.decode()))
                         length += len(line)
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise self._not_ours() from error

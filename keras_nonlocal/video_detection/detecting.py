@@ -17,7 +17,7 @@ from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
 from keras_nonlocal.data.readers.pyav import PyAVReader
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.detection import RegionModel
-from keras_nonlocal.files import local_path
+from keras_nonlocal.files import local_path, same_file
 from keras_nonlocal.inference.pictures import check_detector, checked_sides
 from keras_nonlocal.optional_packages import import_pycocotools_mask
 from keras_nonlocal.video_detection.detections import FrameDetections, MaskFormat
@@ -54,7 +54,7 @@ class VideoDetections:
 
     @property
     def failures(self) -> dict[str, str]:
-        """The video and the reason, if it cannot be read from some frame on."""
+        """The video and the reason, if it cannot be read, or from some frame on."""
         return self._failures.reasons
 
     def __len__(self) -> int:
@@ -131,9 +131,11 @@ def detect_video(
             Defaults to `4`.
         on_error: How to handle a video that cannot be read, or has a damaged frame.
             `"raise"` raises its `keras_nonlocal.data.VideoError`. `"skip"` ends the
-            results and `output` before that frame, and logs a warning. A function is
-            called with the error, and the results end there unless it raises. Defaults
-            to `"raise"`.
+            results and `output` before that frame, and logs a warning. A file that the
+            reader rejects as a whole, such as an MP4 or MKV that is shorter than it
+            declares, has no results and writes no files. A function is called with the
+            error and has the effect of `"skip"`, unless it raises. Defaults to
+            `"raise"`.
         open_video: As in `keras_nonlocal.predict_video`.
         verbose: `1` shows a progress bar over the frames while files are written,
             `"auto"` is `1`. Defaults to `"auto"`.
@@ -237,14 +239,15 @@ def _checked_target(argument: str, path: FilePath, video: str) -> Path:
     """Returns the path of a file to write, which replaces no video."""
     target = local_path(argument, _checked_path(argument, path))
     ending = ".mp4" if argument == "output" else ""
-    is_file = target.name.endswith(ending) and not target.is_dir()
-    if not is_file or not target.parent.is_dir():
+    # A pipe would be read, and wait for a writer.
+    is_file = target.is_file() or not target.exists()
+    if not (is_file and target.name.endswith(ending) and target.parent.is_dir()):
         named = f", whose name ends in {ending}" if ending else ""
         raise ValueError(
             f"`{argument}` must be a file in an existing folder{named}. "
             f"Received: {argument}={str(target)!r}"
         )
-    if target.exists() and os.path.exists(video) and target.samefile(video):
+    if target.exists() and same_file(target, video):
         raise ValueError(
             f"`{argument}` must differ from `video`, which it would replace. "
             f"Received: {argument}={str(target)!r}"

@@ -8,7 +8,7 @@ import keras
 
 from keras_nonlocal.data.readers.pyav import PyAVReader
 from keras_nonlocal.data.readers.video_reader import OpenVideo
-from keras_nonlocal.files import local_path
+from keras_nonlocal.files import local_path, same_file
 from keras_nonlocal.models.clip_model import ClipModel
 from keras_nonlocal.tensors import Tensor
 from keras_nonlocal.visualize import drawing
@@ -184,7 +184,9 @@ def _checked_output(output: FilePath, video: FilePath) -> Path:
             "`output` must be a file in an existing folder, whose name ends in "
             f"{' or '.join(SUFFIXES)}. Received: output={str(output)!r}"
         )
-    if path.exists() and os.path.exists(video) and path.samefile(video):
+    # A video may be a folder of pictures.
+    folder = path.resolve().parent
+    if path.exists() and (same_file(path, video) or same_file(folder, video)):
         raise ValueError(
             "`output` must differ from `video`, which it would replace. "
             f"Received: output={str(output)!r}, video={str(video)!r}"

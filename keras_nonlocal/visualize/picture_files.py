@@ -3,6 +3,8 @@
 A file appears, or replaces an older one, only when it is complete.
 """
 
+import os
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +16,20 @@ from keras_nonlocal.optional_packages import import_av
 
 SUFFIXES = (".png", ".mp4")
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER_BYTES = len(_SIGNATURE) + 8 + 13 + 4
+_KEYWORD = b"Comment"
+_MOST_BYTES = 2**16
 
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Writes RGB bytes `(height, width, 3)` without loss."""
+
+def write_png(path: Path, picture: np.ndarray, comment: str | None = None) -> None:
+    """Writes RGB bytes `(height, width, 3)` without loss.
+
+    Args:
+        path: The file.
+        picture: The picture.
+        comment: Text for the metadata, in Latin-1. Defaults to `None`, no text.
+    """
     av = import_av()
     encoder = av.CodecContext.create("png", "w")
     encoder.height, encoder.width = picture.shape[:2]
@@ -24,8 +37,37 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     encoder.time_base = Fraction(1, 1)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
     packets = [*encoder.encode(frame), *encoder.encode(None)]
+    content = b"".join(bytes(packet) for packet in packets)
+    if comment is not None:
+        # The header comes first and has a fixed length.
+        header, rest = content[:_HEADER_BYTES], content[_HEADER_BYTES:]
+        content = header + _comment_chunk(comment) + rest
     with replacing(path) as unfinished:
-        unfinished.write_bytes(b"".join(bytes(packet) for packet in packets))
+        unfinished.write_bytes(content)
+
+
+def comment_of_png(path: Path) -> str | None:
+    """Returns the comment before the pixels of a PNG; `None` if there is none."""
+    with path.open("rb") as file:
+        if file.read(len(_SIGNATURE)) != _SIGNATURE:
+            return None
+        while len(start := file.read(8)) == 8:
+            length, kind = int.from_bytes(start[:4]), start[4:]
+            if kind == b"IDAT":
+                break
+            if kind == b"tEXt" and length < _MOST_BYTES:
+                keyword, _, text = file.read(length).partition(b"\0")
+                if keyword == _KEYWORD:
+                    return text.decode("latin-1")
+                length = 0
+            file.seek(length + 4, os.SEEK_CUR)
+    return None
+
+
+def _comment_chunk(comment: str) -> bytes:
+    content = b"tEXt" + _KEYWORD + b"\0" + comment.encode("latin-1")
+    length, check = len(content) - 4, zlib.crc32(content)
+    return length.to_bytes(4) + content + check.to_bytes(4)
 
 
 def write_mp4(path: Path, pictures: Sequence[np.ndarray], fps: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_nonlocal.files import replacing
+from keras_nonlocal.files import replacing, same_file
 from keras_nonlocal.layer_names import PREDICTIONS
 from keras_nonlocal.weights.checkpoint import Checkpoint, read_checkpoint
 from keras_nonlocal.weights.errors import CheckpointError
@@ -89,12 +89,17 @@ def convert_checkpoint(
         A report on the loaded, skipped and unchanged weights.
 
     Raises:
-        ValueError: If `destination` does not end in `.weights.h5`.
+        ValueError: If `destination` does not end in `.weights.h5`, or is `source`.
         CheckpointError: As in `load_checkpoint`.
     """
     if not os.fspath(destination).endswith(".weights.h5"):
         raise ValueError(
             "`destination` must end in `.weights.h5`. "
+            f"Received: destination={os.fspath(destination)!r}"
+        )
+    if same_file(source, destination):
+        raise ValueError(
+            "`destination` must differ from `source`, which it would replace. "
             f"Received: destination={os.fspath(destination)!r}"
         )
     report = load_checkpoint(model, source, strict=strict)

@@ -167,6 +167,33 @@ def test_pictures_are_not_overwritten(model_file, pictures, capsys):
     assert (pictures / "first.png").read_bytes() == before
 
 
+def test_only_drawn_pictures_are_replaced(model_file, pictures, tmp_path, capsys):
+    image = pytest.importorskip("PIL.Image")
+    drawn = tmp_path / "drawn"
+    for score in (0.9, 0):
+        assert detect(model_file, pictures, "--min-score", score, "--output", drawn)
+    capsys.readouterr()
+    with image.open(drawn / "second.png") as picture:
+        assert picture.size == (70, 120)
+        assert picture.text == {"Comment": "drawn by keras-nonlocal detect"}
+    # A text between the header and the pixels of another program.
+    information = pytest.importorskip("PIL.PngImagePlugin").PngInfo()
+    information.add_text("Software", "drawn by keras-nonlocal detect")
+    image.new("RGB", (9, 7)).save(drawn / "second.png", pnginfo=information)
+    (drawn / "first.png").unlink()
+    for name in ("first.png", "second.png"):
+        if name == "first.png":
+            (drawn / name).mkdir()
+        before = (drawn / "second.png").read_bytes()
+        assert detect(model_file, pictures, "--output", drawn) == 2
+        printed = capsys.readouterr()
+        message = "`--output` must be a folder without other pictures of these names"
+        assert message in printed.err
+        assert str(drawn / name) in printed.err
+        assert printed.out == ""
+        assert (drawn / "second.png").read_bytes() == before
+
+
 def test_other_models_are_no_detectors(pictures, tmp_path, capsys):
     import keras
 

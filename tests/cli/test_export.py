@@ -74,6 +74,16 @@ def test_options_that_are_not_given_do_not_hinder_other_formats(saved, tmp_path)
         (["MODEL", "serving", "--class-names", "TWO"], "2 names in"),
         (["MODEL", "serving", "--activation", "sharp"], "sharp"),
         (
+            ["MODEL", "serving", "--activation", "sigmoid"],
+            "Received: --activation='sigmoid' for a model that ends in a softmax",
+        ),
+        (
+            ["MODEL", "serving", "--model-version", "-3"],
+            "`--model-version` must be a positive integer. Received: "
+            "--model-version=-3\n",
+        ),
+        (["MODEL", "gs://a/b"], "`DIR` must be a local path"),
+        (
             ["MODEL", "serving", "--format", "litert", "--num-crops", "3"],
             "Received: --num-crops=3 with --format='litert'",
         ),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -98,20 +99,36 @@ def test_lists_with_and_without_labels(model, capsys, content, options, paths):
     assert [name for name, _ in found] == [name for name, _ in best]
 
 
-@pytest.mark.parametrize("target", ["c/a.mp4", "some.txt", "model.keras", "c"])
+@pytest.mark.parametrize(
+    "target",
+    ["c/a.mp4", "some.txt", "model.keras", "c", "c/frames/img_3.jpg", "hard.mp4"],
+)
 @pytest.mark.parametrize("command", ["predict", "scan"])
 def test_the_csv_replaces_no_input(model, tmp_path, capsys, command, target):
     if command == "scan" and target == "model.keras":
         pytest.skip("a scan has no model")
-    (tmp_path / "some.txt").write_text("c/a.mp4\n")
+    (tmp_path / "some.txt").write_text("c/a.mp4\nc/frames\n")
+    os.link("c/a.mp4", "hard.mp4")
     before = (tmp_path / "c/a.mp4").read_bytes()
+    picture = (tmp_path / "c/frames/img_3.jpg").read_bytes()
     models = ["model.keras"] if command == "predict" else []
     assert main([command, *models, "some.txt", "--csv", f"./{target}"]) == 2
     message = capsys.readouterr().err
     assert "`--csv` must be a file of its own" in message
     assert message.count("\n") == 1
     assert (tmp_path / "c/a.mp4").read_bytes() == before
-    assert (tmp_path / "some.txt").read_text() == "c/a.mp4\n"
+    assert (tmp_path / "c/frames/img_3.jpg").read_bytes() == picture
+    assert (tmp_path / "some.txt").read_text() == "c/a.mp4\nc/frames\n"
+
+
+@pytest.mark.parametrize("target", ["class_names.txt", "config.json", "mine.txt"])
+def test_the_csv_replaces_nothing_of_the_model(model, tmp_path, capsys, target):
+    for name in ("class_names.txt", "config.json", "mine.txt"):
+        (tmp_path / name).write_text("a\nb\n")
+    options = ["--class-names", "mine.txt", "--csv", f"{tmp_path}/./{target}"]
+    assert main(["predict", "model.keras", "c", *options]) == 2
+    assert "`--csv` must be a file of its own" in capsys.readouterr().err
+    assert (tmp_path / target).read_text() == "a\nb\n"
 
 
 def test_errors_come_before_the_model_is_loaded(model, tmp_path, capsys):

@@ -58,6 +58,8 @@ def test_user_errors_are_one_line_without_a_traceback(capsys):
     assert captured.err.count("\n") == 1
     assert main(["summary", "--depth", "50", "--variant", "i3d", "--num-frames", "1"])
     assert "`--num-frames` must be at least 2" in capsys.readouterr().err
+    assert main(["summary", "--depth", "50", "--variant", "i3d", "--crop-size", "8"])
+    assert "`--crop-size` must be at least" in capsys.readouterr().err
 
 
 def test_unknown_command_shows_the_usage(capsys):

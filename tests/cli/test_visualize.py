@@ -81,6 +81,7 @@ def test_grad_cam(name, index, files, tmp_path, capsys):
         (["--layer", "redness"], "Received: --layer='redness'"),
         (["--query", "8", "0", "0"], "Received: --query=(8, 0, 0)"),
         (["--start", "9"], "Received: --start=9.0"),
+        (["--connections", "-2"], "Received: --connections=-2"),
     ],
 )
 def test_user_errors_are_one_line(arguments, message, files, tmp_path, capsys):

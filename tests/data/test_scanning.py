@@ -142,6 +142,7 @@ def test_a_full_disk_stops_the_scan(
         def __init__(self) -> None:
             self._file = open_file(table, "wb")
             self.close, self.truncate = self._file.close, self._file.truncate
+            self.seek = self._file.seek
 
         def write(self, content: bytes) -> int:
             room = limit - self._file.tell()
@@ -164,6 +165,19 @@ def test_a_table_that_cannot_be_written_is_known_before(
     with pytest.raises(FileNotFoundError):
         scan_videos(paths, tmp_path / "none" / "facts.csv")
     assert slow.begun == []
+
+
+def test_the_table_replaces_no_video(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch, set())
+    (tmp_path / "link.csv").symlink_to("good.mp4")
+    before = Path(paths[0]).read_bytes()
+    for table in (paths[0], tmp_path / "link.csv", tmp_path):
+        with pytest.raises(ValueError, match=r"`csv_file` must be .* Received: csv_f"):
+            scan_videos(paths, table)
+    assert slow.begun == []
+    assert Path(paths[0]).read_bytes() == before
 
 
 def test_every_error_is_a_line(

@@ -253,6 +253,16 @@ def test_activation_comes_before_the_mean(tmp_path):
     np.testing.assert_allclose(found[0], softmax.mean(axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("own", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("export", [export_saved_model, export_model])
+def test_scores_get_no_second_activation(own, export, tmp_path):
+    model = small_network(activation=own)
+    for activation in ("softmax", keras.activations.relu):
+        with pytest.raises(ValueError, match=f"`activation` .* that ends in a {own}$"):
+            export(model, tmp_path / "out", activation=activation)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("fold_batch_norm", [True, False])
 def test_folding_can_be_left_out(fold_batch_norm, tmp_path):
     model = small_network()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -153,3 +154,100 @@ def test_local_paths_have_no_scheme(path: str) -> None:
     with pytest.raises(ValueError, match=rf"`output` .* Received: output='{path}'"):
         files.local_path("output", path)
     assert files.local_path("output", "gs:/x") == Path("gs:/x")
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    link, real = tmp_path / "state", tmp_path / "store" / "real.npz"
+    real.write_bytes(b"old")
+    (tmp_path / "other").symlink_to(real)
+    link.symlink_to("other")
+    with files.replacing(link) as unfinished:
+        unfinished.write_bytes(b"new")
+    assert real.read_bytes() == b"new"
+    assert (tmp_path / "other").is_symlink()
+    assert os.readlink(link) == "other"
+    assert names(tmp_path / "store") == ["real.npz"]
+
+
+def test_a_link_to_nothing_creates_its_target(tmp_path: Path) -> None:
+    link = tmp_path / "state"
+    link.symlink_to("later.npz")
+    with files.replacing(link) as unfinished:
+        unfinished.write_bytes(b"new")
+    assert names(tmp_path) == ["later.npz", "state"]
+    assert (tmp_path / "later.npz").read_bytes() == b"new"
+    assert link.is_symlink()
+    (tmp_path / "lost").symlink_to("no/where")
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "lost"):
+        pass
+
+
+def test_a_pipe_gets_the_bytes_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, content = tmp_path / "pipe", bytes(range(256)) * 4096
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        received: list[bytes] = []
+        reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))  # noqa: B023
+        reader.start()
+        with files.replacing(tmp_path / name) as unfinished:
+            unfinished.write_bytes(content)
+        reader.join()
+        assert received == [content]
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["link", "pipe"]
+
+
+def test_what_is_no_file_is_refused_before_the_block(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    # A short name: sockets have a limit.
+    with socket.socket(socket.AF_UNIX) as listener:
+        folder = os.getcwd()
+        os.chdir(tmp_path)
+        try:
+            listener.bind("socket")
+        finally:
+            os.chdir(folder)
+    for name, error in (
+        (".", "Is a directory"),
+        ("loop", "Too many levels"),
+        ("socket", "Not a regular file"),
+    ):
+        with pytest.raises(OSError, match=error) as raised:
+            write_half(str(tmp_path / name))
+        assert raised.value.filename == str(tmp_path / name)
+    assert names(tmp_path) == ["loop", "socket"]
+
+
+def test_a_target_is_checked_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("no/where")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("old", "new", "pipe"):
+        assert files.local_file("output", tmp_path / name) == tmp_path / name
+    for name, message in (
+        ("no/where", "must lie in an existing folder"),
+        ("link", "must lie in an existing folder"),
+        ("", "must be a file"),
+        ("old/x", "must be a file"),
+    ):
+        path = str(tmp_path / name)
+        with pytest.raises(ValueError, match=f"`output` {message}. Received:") as error:
+            files.local_file("output", path)
+        assert f"Received: output={path!r}" in str(error.value)
+    with pytest.raises(ValueError, match="must be a local path"):
+        files.local_file("output", "gs://bucket/found.json")
+
+
+def test_one_file_under_two_names_is_recognized(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    (tmp_path / "b").write_bytes(b"a")
+    (tmp_path / "soft").symlink_to("a")
+    os.link(tmp_path / "a", tmp_path / "hard")
+    for name in ("a", "./a", "soft", "hard"):
+        assert files.same_file(tmp_path / "a", f"{tmp_path}/{name}")
+    assert files.same_file(tmp_path / "no" / "x", f"{tmp_path}/no/./x")
+    for name in ("b", "no", "\0"):
+        assert not files.same_file(tmp_path / "a", f"{tmp_path}/{name}")
+    assert not files.same_file("gs://a/b", "gs://a/b")

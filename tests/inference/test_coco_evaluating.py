@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import math
+import os
 import shutil
+import threading
 import zlib
 from contextlib import redirect_stdout
 
@@ -372,10 +374,61 @@ def test_masks_outside_of_the_picture_are_empty(fixture_set, offset):
 
 def test_what_is_wrong_is_said_before_anything_is_detected(fixture_set, tmp_path):
     dataset = load(fixture_set)
-    with pytest.raises(ValueError, match="must lie in an existing folder"):
+    with pytest.raises(ValueError, match="must lie in an existing folder") as error:
         evaluate_coco(None, dataset, detections_file=tmp_path / "no" / "such.json")
+    received = f"Received: detections_file={str(tmp_path / 'no' / 'such.json')!r}"
+    assert str(error.value).endswith(received)
+    with pytest.raises(ValueError, match="`results_file` must lie in an existing"):
+        evaluate_coco(None, dataset, results_file=tmp_path / "no" / "such.jsonl")
     with pytest.raises(ValueError, match="`verbose` must be"):
         evaluate_coco(None, dataset, verbose="no")
+
+
+def test_detections_replace_nothing_but_detections(fixture_set, tmp_path):
+    annotations, folder = fixture_set
+    dataset = load(fixture_set)
+    results, link = tmp_path / "found.jsonl", tmp_path / "link.json"
+    results.write_text('{"settings": {}}\n')
+    picture = next(folder.glob("*.png"))
+    link.symlink_to(picture)
+    archive = tmp_path / "model.keras"
+    archive.write_bytes(b"PK\x03\x04 and so on")
+    names = tmp_path / "names.json"
+    names.write_text('["car", "cat"]')
+    # The model is never asked.
+    for file in (annotations, results, picture, link, archive, names):
+        before = file.read_bytes()
+        with pytest.raises(ValueError, match=r"must be a new file, or .* Received: "):
+            evaluate_coco(None, dataset, detections_file=file, verbose=0)
+        assert file.read_bytes() == before
+    with pytest.raises(
+        ValueError, match=r"`detections_file` must be a file\. Received"
+    ):
+        evaluate_coco(None, dataset, detections_file=folder, verbose=0)
+    for own in (tmp_path / "new.jsonl", f"{tmp_path}/./new.jsonl"):
+        files = {"results_file": tmp_path / "new.jsonl", "detections_file": own}
+        with pytest.raises(ValueError, match="must differ from `results_file`"):
+            evaluate_coco(None, dataset, verbose=0, **files)
+    model = Oracle(dataset)
+    for held in ("", "[]", ' [\n {"image_id": 7}]'):
+        names.write_text(held)
+        evaluate_coco(model, dataset, detections_file=names, verbose=0)
+        assert len(json.loads(names.read_text())) == 5
+
+
+def test_a_pipe_takes_detections_and_no_results(fixture_set, tmp_path):
+    dataset = load(fixture_set)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="Not a regular file"):
+        evaluate_coco(Oracle(dataset), dataset, results_file=pipe, verbose=0)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text()))
+    reader.start()
+    evaluate_coco(Oracle(dataset), dataset, detections_file=pipe, verbose=0)
+    reader.join()
+    assert len(json.loads(received[0])) == 5
+    assert pipe.is_fifo()
 
 
 def test_objects_of_pictures_that_cannot_be_read_do_not_count(fixture_set):

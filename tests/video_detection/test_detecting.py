@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from fractions import Fraction
 
 import av
@@ -306,6 +307,25 @@ def test_files_of_other_videos_and_models_are_refused(model, video, tmp_path):
             detect_video(model, video, **own)
 
 
+def test_files_of_other_encodings_are_no_results(model, video, tmp_path):
+    lines = tmp_path / "found.jsonl"
+    detect_video(model, video, every=10, results_file=lines, verbose=0)
+    text = lines.read_text()
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
+        lines.write_bytes(text.encode(encoding))
+        with pytest.raises(ValueError, match="`detect_video` wrote"):
+            detect_video(model, video, every=10, results_file=lines, verbose=0)
+        assert lines.read_bytes() == text.encode(encoding)
+
+
+def test_pipes_are_neither_read_nor_replaced(model, video, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for name in ("output", "results_file"):
+        with pytest.raises(ValueError, match=f"`{name}` must be a file"):
+            detect_video(model, video, **{name: tmp_path / "pipe.mp4"})
+    assert (tmp_path / "pipe.mp4").is_fifo()
+
+
 def damaged(path):
     """A video whose frame 12 cannot be decoded."""
 
@@ -357,9 +377,18 @@ def without_frames(path):
         container.start_encoding()
 
 
+def without_its_end(path):
+    """A file that is shorter than it declares, with whole frames at its beginning."""
+    whole = write_video(path.with_name("whole.mkv"), moving_pictures(90, 48, 64))
+    with open(whole, "rb") as file:
+        content = file.read()
+    path.write_bytes(content[: len(content) // 2])
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
+        (without_its_end, r"it ends after .* of 3\.\d+ s"),
         (lambda path: None, "No such file"),
         (lambda path: path.mkdir(), "it is a folder"),
         (lambda path: path.write_text("text"), "Invalid data"),

@@ -205,6 +205,18 @@ def test_the_video_is_never_replaced(draw, name, video, tmp_path, monkeypatch):
     assert own.read_bytes() == pathlib.Path(video).read_bytes()
 
 
+def test_no_frame_of_a_folder_is_replaced(tmp_path):
+    (tmp_path / "frames").mkdir()
+    frame = tmp_path / "frames" / "1.png"
+    write_png(frame, np.full((40, 50, 3), 77, np.uint8))
+    before = frame.read_bytes()
+    (tmp_path / "link.png").symlink_to(frame)
+    for output in (frame, tmp_path / "link.png"):
+        with pytest.raises(ValueError, match="must differ from `video`"):
+            draw_attention(None, tmp_path / "frames", output)
+    assert frame.read_bytes() == before
+
+
 def test_an_older_video_stays_until_the_new_one_is_complete(tmp_path):
     path = tmp_path / "old.mp4"
     path.write_bytes(b"older")

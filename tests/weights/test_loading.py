@@ -197,6 +197,12 @@ def test_convert_checkpoint_writes_a_keras_file(pair, small_network, tmp_path):
     assert_same_weights(other, source)
     with pytest.raises(ValueError, match=r"must end in `.weights.h5`. Received: dest"):
         convert_checkpoint(target, path, tmp_path / "b.h5")
+    (tmp_path / "link.weights.h5").symlink_to("b.weights.h5")
+    before = (tmp_path / "b.weights.h5").read_bytes()
+    for name in ("b.weights.h5", "link.weights.h5"):
+        with pytest.raises(ValueError, match="`destination` must differ from `source`"):
+            convert_checkpoint(target, tmp_path / "b.weights.h5", tmp_path / name)
+    assert (tmp_path / "b.weights.h5").read_bytes() == before
 
 
 def test_strict_lists_every_misfit_and_changes_nothing(pair, small_network, tmp_path):

@@ -3,7 +3,11 @@
 import argparse
 import os
 import zipfile
+from pathlib import Path
 from typing import Any
+
+from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
+from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
 
 def add_model_argument(command: argparse.ArgumentParser, writer: str = "train") -> None:
@@ -13,6 +17,13 @@ def add_model_argument(command: argparse.ArgumentParser, writer: str = "train") 
         metavar="MODEL",
         help=f"a `.keras` file, such as the one that `{writer}` writes",
     )
+
+
+def files_of_model(options: argparse.Namespace) -> list[str]:
+    """Returns the files from which a command reads a model and what belongs to it."""
+    beside = (CLASS_NAMES_FILE, CONFIG_FILE)
+    given = [options.model, *([options.class_names] if options.class_names else [])]
+    return given + [str(Path(options.model).with_name(name)) for name in beside]
 
 
 def load_model_file(path: str) -> Any:

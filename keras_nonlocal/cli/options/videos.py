@@ -41,9 +41,6 @@ def check_csv_file(csv_file: str | None, inputs: Iterable[str]) -> None:
         raise ValueError(
             f"`csv` must be a file in a folder that exists. Received: csv={csv_file!r}"
         )
-    place = os.path.realpath(csv_file)
-    if os.path.isdir(place) or place in {os.path.realpath(path) for path in inputs}:
-        raise ValueError(
-            "`csv` must be a file of its own, not a folder or one of the inputs. "
-            f"Received: csv={csv_file!r}"
-        )
+    from keras_nonlocal.data.csv_table import check_own_file
+
+    check_own_file("csv", csv_file, inputs)

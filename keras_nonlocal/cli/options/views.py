@@ -15,6 +15,10 @@ FRAME_STRIDE_HELP = (
     "distance between two frames of a clip (default: that of the training, as the "
     "model says, else 8)"
 )
+TARGET_FPS_HELP = (
+    "frames per second at which the stride counts (default: with the stride of the "
+    "training, that of the training, if the model says it; else the file's)"
+)
 
 
 def add_view_options(
@@ -74,7 +78,7 @@ def add_view_options(
         "--target-fps",
         type=float,
         metavar="RATE",
-        help="frames per second at which the stride counts (default: the file's)",
+        help=TARGET_FPS_HELP,
     )
     group.add_argument(
         "--short-videos",
