@@ -2,8 +2,8 @@
 
 Attention and Grad-CAM are those of a network that is built, not trained; see
 docs/two_balls.py. The ring was drawn by examples/quickstart.py, and the objects were
-found by examples/detection.py, which take minutes, or have left their output in
-`--quickstart DIR` and `--detection DIR`. The pictures are written to docs/pages/pictures.
+found by examples/detection.py. Both take minutes, or have left their output in
+`--quickstart DIR` and `--detection DIR`. The pictures go to docs/pages/pictures.
 """
 
 import argparse
