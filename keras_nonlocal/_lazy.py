@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from keras_nonlocal._registration import importing_own_module
-from keras_nonlocal._surface import PACKAGE, public_names, rooms
+from keras_nonlocal._surface import PACKAGE, needs_keras, public_names, rooms
 
 
 def lazy_room(
@@ -29,8 +28,11 @@ def lazy_room(
     def import_name(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        with importing_own_module():
-            module = importlib.import_module(module_of[name])
+        if needs_keras(module_of[name]):
+            # Not in the middle of the module, where another thread that imports Keras
+            # and registers this module would wait for it: see `_registration`.
+            import keras  # noqa: F401
+        module = importlib.import_module(module_of[name])
         value = module if module_of[name] == f"{room}.{name}" else getattr(module, name)
         setattr(sys.modules[room], name, value)
         return value

@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,19 +15,20 @@ import pytest
 
 import keras_nonlocal
 from keras_nonlocal._registration import _REGISTERING_MODULES
-from keras_nonlocal._surface import public_names, rooms
+from keras_nonlocal._surface import needs_keras, public_names, rooms
 
 PACKAGE = Path(keras_nonlocal.__file__).parent
 REGISTERED = [f"keras_nonlocal>{name}" for name in ("NonLocalBlock", "RegionModel")]
 
 
-def run_python(code: str, *arguments: str) -> str:
+def run_python(code: str, *arguments: str, **environment: str) -> str:
     """Runs `code` in a fresh interpreter and returns what it prints."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         check=True,
         capture_output=True,
         text=True,
+        env={**os.environ, **environment},
     ).stdout
 
 
@@ -93,6 +95,109 @@ import keras
 print(all(map(keras.saving.get_registered_object, {REGISTERED})))
 """
     assert run_python(code) == "True\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "module", ["detection.boxes", "layers.non_local_block", "replicas.model"]
+)
+def test_a_module_may_be_the_first_import_of_all(module):
+    code = f"""
+import keras_nonlocal.{module}
+import keras
+print(all(map(keras.saving.get_registered_object, {REGISTERED})))
+"""
+    assert run_python(code, KERAS_BACKEND="numpy") == "True\n"
+
+
+# A thread imports Keras. When it comes to a certain module, another one runs some code
+# and gets far enough to wait for Keras, if it ever does.
+TWO_THREADS = """
+import importlib.abc, json, sys, threading, keras_nonlocal
+moment, code = sys.argv[1:]
+errors = []
+def run():
+    try:
+        exec(code)
+    except BaseException as error:
+        errors.append(repr(error))
+other = threading.Thread(target=run)
+class Moment(importlib.abc.MetaPathFinder):
+    def find_spec(self, fullname, path, target=None):
+        if fullname == moment and other.ident is None:
+            other.start()
+            other.join(0.2)
+sys.meta_path.insert(0, Moment())
+def registered():
+    objects = keras.saving.get_custom_objects()
+    return sorted(name for name in objects if name.startswith("keras_nonlocal>"))
+import keras
+at_once = registered()
+other.join()
+for thread in threading.enumerate():
+    if thread.name == "keras_nonlocal registration":
+        thread.join()
+print(json.dumps([errors, at_once, registered()]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "moment", "code"),
+    [
+        ("jax", "keras.activations", "keras_nonlocal.layers.NonLocalBlock"),
+        ("jax", "keras_nonlocal.models.clip_info", "keras_nonlocal.models.ClipInfo"),
+        ("jax", "keras.saving", "import keras_nonlocal.layers.non_local_block"),
+        ("tensorflow", "keras.activations", "keras_nonlocal.models.ClipInfo"),
+        ("tensorflow", "keras.saving", "import keras_nonlocal.detection.region_model"),
+    ],
+)
+def test_threads_may_import_keras_and_this_package_together(backend, moment, code):
+    pytest.importorskip(backend)
+    import keras
+
+    expected = sorted(
+        name
+        for name in keras.saving.get_custom_objects()
+        if name.startswith("keras_nonlocal>")
+    )
+    printed = run_python(TWO_THREADS, moment, code, KERAS_BACKEND=backend)
+    errors, at_once, later = json.loads(printed.splitlines()[-1])
+    assert errors == []
+    assert later == expected
+    # Python has the module of an `import` statement wait for Keras in its middle.
+    if not code.startswith("import"):
+        assert at_once == expected
+
+
+@pytest.mark.slow
+def test_import_of_keras_succeeds_and_a_failed_registration_is_reported():
+    code = """
+import sys, threading, keras_nonlocal
+sys.modules["keras_nonlocal.metrics.mean_average_precision"] = None
+threading.excepthook = lambda failed: print(failed.thread.name, failed.exc_value)
+import keras
+"""
+    printed = run_python(code, KERAS_BACKEND="numpy")
+    assert printed.startswith("keras_nonlocal registration import of")
+    assert "keras_nonlocal.metrics.mean_average_precision halted" in printed
+
+
+def test_the_modules_that_need_keras_are_known():
+    code = """
+import importlib, sys, keras_nonlocal
+sys.modules["keras"] = None
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert error.name == "keras", error
+        print(name)
+"""
+    modules = {module for room in ROOMS for module in public_names(room).values()}
+    modules |= set(ROOMS) - {"keras_nonlocal"}
+    printed = run_python(code, *sorted(modules))
+    assert set(printed.split()) == set(filter(needs_keras, modules))
 
 
 @pytest.mark.slow
@@ -229,7 +334,7 @@ def documented_arrows() -> dict[str, set[str]]:
 UNDOCUMENTED = {
     "__init__": {"_registration", "_version"},
     "__main__": {"cli"},
-    "_lazy": {"_registration", "_surface"},
+    "_lazy": {"_surface"},
     "_registration": {"import_hooks"},
     "_surface": set(),
     "_version": set(),

@@ -10,9 +10,6 @@ model that trains and detects. Every number is a field of a recipe in `settings`
 
 from typing import TYPE_CHECKING
 
-# Importing Keras imports `region_model`, which must not meet a half-imported module.
-import keras as _keras  # noqa: F401
-
 from keras_nonlocal._lazy import lazy_room
 
 if TYPE_CHECKING:
