@@ -57,14 +57,15 @@ def draw_video(folder: Path) -> None:
     clip = ClipChoice(frame_stride=1, short_side=two_balls.SIDE, picture_height=240)
     query = (1, *two_balls.center("red", 1).astype(int).tolist())
     attention, activation = folder / "attention.png", folder / "grad_cam.png"
-    draw_attention(model, video, attention, query=query, num_connections=25, clip=clip)
+    options = {"class_names": two_balls.CLASSES, "clip": clip}
+    draw_attention(model, video, attention, query=query, num_connections=25, **options)
     draw_grad_cam(
         model,
         video,
         activation,
         "colors",
         class_index=two_balls.CLASSES.index("red"),
-        clip=clip,
+        **options,
     )
     for path in (attention, activation):
         save(Image.open(path), path.name)
