@@ -73,7 +73,7 @@ def main() -> None:
         )
         rows.append((name, result.top1))
     print(
-        f"\nTop-1 on {len(test)} unseen videos of new classes, after "
+        f"\nTop-1 on {len(test.paths)} unseen videos of new classes, after "
         f"{options.epochs} epochs with {len(train.file_paths)} videos\n\n"
         "| network | top-1 |\n|---|---:|"
     )
@@ -91,10 +91,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--model", help="a .keras file (default: one trained here)")
     parser.add_argument("--frame-stride", type=int, default=STRIDE)
     parser.add_argument("--output", type=Path, default=Path("fine_tune_output"))
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument(
-        "--videos-per-class", type=int, default=12, help="of the new classes"
+        "--videos-per-class", type=int, default=16, help="of the new classes"
     )
     parser.add_argument(
         "--first-videos-per-class", type=int, default=100, help="of the old classes"

@@ -33,9 +33,9 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="default: generated videos")
     parser.add_argument("--output", type=Path, default=Path("long_clips_output"))
-    parser.add_argument("--short-epochs", type=int, default=8)
-    parser.add_argument("--epochs", type=int, default=2, help="on long clips")
-    parser.add_argument("--videos-per-class", type=int, default=40)
+    parser.add_argument("--short-epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=3, help="on long clips")
+    parser.add_argument("--videos-per-class", type=int, default=64)
     options = parser.parse_args()
     keras.utils.set_random_seed(0)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def main() -> None:
     )
     long.set_weights(short.get_weights())
     long.compile(
-        keras.optimizers.SGD(0.002, momentum=0.9, nesterov=True),
+        keras.optimizers.Adam(5e-4),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -108,7 +108,7 @@ def train_on_short_clips(directory: Path, options: argparse.Namespace) -> keras.
         schedule="cosine",
         batch_size=16,
         epochs=options.short_epochs,
-        precise_statistics=0,
+        precise_statistics=20,
     )
     return run_training(settings, verbose=2).model
 
