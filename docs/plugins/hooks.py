@@ -1,8 +1,8 @@
 """What the site takes from the package and the repository when it is built.
 
 - One page of the API reference for each public folder, from `_surface.py`.
-- The pages of changes and benchmarks, which are files of the repository, and one page
-  per example, with its code.
+- The pages of changes, benchmarks and experiments, which are files of the repository,
+  and one page per example, with its code.
 - `<!-- FILE: heading or first cells of a table -->` in a page is replaced with that
   section or table of the file, so no number is written twice.
 - The sentence about the page that a page continues, from its front matter.
@@ -37,7 +37,12 @@ _INHERITED_ARGUMENTS = """\
         returns_multiple_items: false
         returns_named_value: false
 """
-_FILES = {"changes.md": "CHANGELOG.md", "benchmarks.md": "benchmarks/RESULTS.md"}
+_FILES = {
+    "changes.md": "CHANGELOG.md",
+    "benchmarks.md": "benchmarks/RESULTS.md",
+    "experiments.md": "benchmarks/experiments/RESULTS.md",
+}
+_FIGURES = _ROOT / "benchmarks" / "experiments"
 _LINK = re.compile(r"\]\(((?!https?://|#)[^)]+)\)")
 _EXAMPLES = sorted(path.name for path in (_ROOT / "examples").glob("*.py"))
 
@@ -59,6 +64,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages["reference/index.md"] = _reference_index()
     for page, path in _FILES.items():
         pages[page] = (_ROOT / path).read_text("utf-8")
+    for figure in _FIGURES.glob("*.png"):
+        path = str(figure)
+        files.append(File.generated(config, figure.name, abs_src_path=path))
     for name in _EXAMPLES:
         pages[f"examples/{name}.md"] = _example(name)
     for path, content in pages.items():
