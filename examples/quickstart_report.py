@@ -58,9 +58,7 @@ def draw(
     size = options.crop_size
     query = (int(frame * options.num_frames), int(row * size), int(column * size))
     clip = ClipChoice(picture_height=160)
-    draw_attention(
-        run.model, path, output, query=query, num_connections=6, clip=clip
-    )
+    draw_attention(run.model, path, output, query=query, num_connections=6, clip=clip)
 
 
 def print_table(
