@@ -74,3 +74,15 @@ def test_readme_table_of_networks_is_the_one_that_is_printed(capsys):
     assert main(["summary"]) == 0
     for table in capsys.readouterr().out.strip().split("\n\n"):
         assert table in README.read_text("utf-8")
+
+
+def test_readme_shows_results_as_they_were_printed():
+    page = (PACKAGE.parent / "benchmarks" / "experiments" / "RESULTS.md").read_text(
+        "utf-8"
+    )
+    text = README.read_text("utf-8")
+    section = text.split("## The paper's experiments")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) >= 6
+    for row in rows:
+        assert row in page.splitlines()

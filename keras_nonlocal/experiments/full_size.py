@@ -49,6 +49,8 @@ def full_settings(
         "normalization": "frozen_batch" if table.layout.continues else "batch",
         **row.network,
     }
+    if row.network.get("nonlocal_scope") == "time":
+        network["nonlocal_pool_size"] = None  # the paper's pooling is one of places
     if weights is not None:
         network["weights"] = weights
     if table.data == "charades":

@@ -9,7 +9,9 @@ import pytest
 from keras_nonlocal.cli import main
 from keras_nonlocal.experiments.full_runs import PAGE, run_full_experiments
 from keras_nonlocal.experiments.full_size import full_settings
+from keras_nonlocal.experiments.networks import full_network_of
 from keras_nonlocal.experiments.tables import CHARADES, LONG_CLIPS, PAIRWISE, TABLES
+from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.runs import TrainingSettings, paper_recipe
 
 SETTINGS = paper_recipe(TrainingSettings().replace(videos="train", test="test"))
@@ -55,6 +57,21 @@ def test_every_row_of_the_paper_has_settings():
             if row.is_in_paper:
                 settings = full_settings(table, row, SETTINGS)
                 assert settings.network.depth == row.network.get("depth", 50)
+
+
+@pytest.mark.parametrize("row", TABLES["d"].rows[:-1], ids=lambda row: row.name)
+def test_scopes_can_be_built_at_full_size(row):
+    settings = full_settings(TABLES["d"], row, SETTINGS).replace(width=4, weights=None)
+    blocks = [
+        layer
+        for layer in full_network_of(settings.network, 8).layers
+        if isinstance(layer, NonLocalBlock)
+    ]
+    assert len(blocks) == settings.network.nonlocal_blocks
+    scope = settings.network.nonlocal_scope
+    assert {(block.scope, block.pool_size is None) for block in blocks} <= {
+        (scope, scope == "time")
+    }
 
 
 def test_a_test_without_a_result_is_no_run(tmp_path):
