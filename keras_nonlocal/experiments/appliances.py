@@ -29,14 +29,29 @@ def read_currents(part: Part, steps: int) -> tuple[np.ndarray, np.ndarray]:
     the UCR archive, as in the sktime package).
 
     Args:
-        part: `"training"` and `"validation"` divide the archive's training signals.
-            `"test"` are its test signals.
+        part: `"training"` and `"validation"` divide the archive's training signals
+            that are not in its test, too. `"test"` are its test signals.
         steps: Steps of a signal. Longer ones are cut.
 
     Raises:
         ImportError: If sktime is not installed.
     """
-    split = "test" if part == "test" else "train"
+    currents, appliances = _read_split("test", steps)
+    if part == "test":
+        return currents, appliances
+    tested = {current.tobytes() for current in currents}
+    currents, appliances = _read_split("train", steps)
+    # The archive has a few signals in both of its parts.
+    new = [current.tobytes() not in tested for current in currents]
+    currents, appliances = currents[new], appliances[new]
+    # The signals of an appliance follow each other.
+    order = np.random.default_rng(0).permutation(len(appliances))
+    is_validation = np.arange(len(appliances)) % _VALIDATION == 0
+    chosen = order[is_validation == (part == "validation")]
+    return currents[chosen], appliances[chosen]
+
+
+def _read_split(split: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
     table, names = import_sktime_datasets().load_plaid(split=split)
     currents = np.zeros((len(names), steps, CHANNELS), "float32")
     for current, values in zip(currents, table.iloc[:, 0], strict=True):
@@ -45,13 +60,7 @@ def read_currents(part: Part, steps: int) -> tuple[np.ndarray, np.ndarray]:
         sizes = np.array([abs(mean), deviation]) + _SMALLEST
         current[: len(values), 0] = (values - mean) / sizes[1]
         current[: len(values), 1:] = np.log(sizes) / _LOGARITHM
-    appliances = np.array(names, int)
-    if part == "test":
-        return currents, appliances
-    # In the file, the signals of an appliance follow each other.
-    order = np.random.default_rng(0).permutation(len(names))
-    chosen = (np.arange(len(names)) % _VALIDATION == 0) == (part == "validation")
-    return currents[order[chosen]], appliances[order[chosen]]
+    return currents, np.array(names, int)
 
 
 @dataclass(frozen=True)

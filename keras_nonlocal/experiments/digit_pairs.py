@@ -28,7 +28,7 @@ class DigitPairTask:
 
     size: int = 40
     gap: int = 20
-    digits: int = 4
+    digits: int = 3
 
     @property
     def input_shape(self) -> tuple[int, ...]:

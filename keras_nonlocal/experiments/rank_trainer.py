@@ -52,9 +52,9 @@ class SinglesTrainer:
             self._compiled = model
         model = restart(self._compiled, model)
 
-        for step in range(recipe.still_steps):
+        for step in range(self.training.steps):
             batch = task.draw_singles("training", recipe.batch_size, seed, step)
-            set_learning_rate(model, recipe, step / recipe.still_steps)
+            set_learning_rate(model, recipe, step / self.training.steps)
             model.train_on_batch(*batch)
         save_weights(self.file(seed), model)
 
