@@ -54,7 +54,7 @@ IMAGES = RankTable(
     _CLAIMS,
     task=DigitPairTask(),
     description="""\
-An image shows two handwritten digits from 0 to 3, at least 20 pixels apart. The class
+An image shows two handwritten digits from 0 to 2, at least 20 pixels apart. The class
 is whether they are the same digit, and chance is 50 %. The digits are those of
 scikit-learn (Alpaydin and Kaynak, UCI, CC BY 4.0). Others wrote those of the test. The
 convolutions learn single digits first. """
