@@ -109,6 +109,8 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "experiments": {
         "experiments.attention_shares": ("AttentionShare",),
         "experiments.full_runs": ("FullTable", "run_full_experiments"),
+        "experiments.rank_rows": ("RankRow", "RankTable"),
+        "experiments.rank_trainings": ("RankTraining",),
         "experiments.relation_clips": (
             "ClipTask",
             "Scenes",
@@ -253,6 +255,8 @@ _WITHOUT_KERAS = (
     "data.scanning",
     "detection.keypoint_set",
     "detection.pasting",
+    "experiments.rank_rows",
+    "experiments.rank_trainings",
     "experiments.relation_clips",
     "experiments.results",
     "experiments.rows",

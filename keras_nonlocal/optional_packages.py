@@ -91,6 +91,14 @@ def import_digits() -> Any:
     return package.load_digits
 
 
+def import_sktime_datasets() -> ModuleType:
+    """Returns `sktime.datasets`, which holds real signals."""
+    return _import_part(
+        "sktime.datasets",
+        "sktime is needed for its speakers and appliances: `pip install sktime`.",
+    )
+
+
 def import_scipy_stats() -> ModuleType:
     """Returns `scipy.stats`."""
     return _import_part(

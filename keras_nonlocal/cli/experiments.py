@@ -27,7 +27,8 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--tables",
         nargs="+",
         metavar="TABLE",
-        help="a to g, charades, attention, figure4 (default: all)",
+        help="a to g, charades, attention and figure4, or sequences, images and "
+        "appliances, which are not in the paper (default: all)",
     )
     command.add_argument(
         "--quick",
@@ -193,8 +194,8 @@ def _run_at_full_size(options: argparse.Namespace, given: dict[str, Any]) -> int
                 f"`{name}` must not be given together with `--data`. "
                 f"Received: {name}={getattr(options, name)!r}"
             )
-    from keras_nonlocal.experiments import TABLES
     from keras_nonlocal.experiments.full_runs import PAGE, run_full_experiments
+    from keras_nonlocal.experiments.tables import PAPER_TABLES
     from keras_nonlocal.runs import TrainingSettings, paper_recipe
 
     settings = TrainingSettings()
@@ -205,7 +206,7 @@ def _run_at_full_size(options: argparse.Namespace, given: dict[str, Any]) -> int
     # Those without training curves and measurements of their own.
     of_data = [
         name
-        for name, table in TABLES.items()
+        for name, table in PAPER_TABLES.items()
         if table.data == data and any(row.paper is not None for row in table.rows)
     ]
     run_full_experiments(

@@ -1,9 +1,7 @@
 """Trains and tests the network of a row for one seed after another."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,14 @@ import keras
 import numpy as np
 
 from keras_nonlocal.experiments.attention_shares import attention_shares
+from keras_nonlocal.experiments.fitting import (
+    Batch,
+    Curve,
+    compile_model,
+    fit,
+    restart,
+    set_learning_rate,
+)
 from keras_nonlocal.experiments.networks import (
     clip_network_of,
     complexity_of,
@@ -39,21 +45,6 @@ _PRECISE_BATCHES = 10**6
 _PRECISE_BATCH_SIZE = 120
 
 
-@dataclass
-class Curve:
-    """The curves of a run.
-
-    Args:
-        steps: Numbers of steps.
-        training_error: The error on the training clips since the previous number.
-        validation_error: The error on the validation clips after that number.
-    """
-
-    steps: list[int] = field(default_factory=list)
-    training_error: list[float] = field(default_factory=list)
-    validation_error: list[float] = field(default_factory=list)
-
-
 class StillTrainer:
     """Trains the image networks that runs on clips start from.
 
@@ -80,7 +71,7 @@ class StillTrainer:
             images, label = draw_stills(
                 task, "training", recipe.still_batch_size, seed, step
             )
-            _set_learning_rate(model, recipe, step / recipe.still_steps)
+            set_learning_rate(model, recipe, step / recipe.still_steps)
             model.train_on_batch(images.astype("float32"), label)
         save_weights(self.file(seed), model)
 
@@ -94,9 +85,9 @@ class StillTrainer:
         model = image_network_of(self.training, seed)
         if self._compiled is None:
             recipe = self.training.recipe
-            _compile(model, recipe, "class")
+            compile_model(model, recipe)
             self._compiled = model
-        return _restart(self._compiled, model)
+        return restart(self._compiled, model)
 
 
 class ClipTrainer:
@@ -113,6 +104,11 @@ class ClipTrainer:
         self._stills = stills
         self._folder = folder
         self._compiled: keras.Model | None = None
+
+    @property
+    def starts(self) -> StillTrainer | None:
+        """The image networks, if the run starts from one."""
+        return self._stills if self.training.continues is None else None
 
     def file(self, seed: int) -> Path:
         """Returns the path of the trained weights."""
@@ -159,28 +155,16 @@ class ClipTrainer:
         self, model: keras.Model, seed: int, report: Callable[[float], None] | None
     ) -> Curve:
         recipe, task = self.training.recipe, self.training.task
-        curve = Curve()
-        ends = np.linspace(0, recipe.steps, recipe.validations + 1).round()[1:]
-        errors: list[float] = []
-        for step in range(recipe.steps):
+
+        def batch_of(step: int) -> Batch:
             clips, scenes = draw_clips(task, "training", recipe.batch_size, seed, step)
-            model.reset_metrics()
-            _set_learning_rate(model, recipe, step / recipe.steps)
-            logs = model.train_on_batch(
-                clips.astype("float32"), task.targets(scenes), return_dict=True
-            )
-            errors.append(1 - float(logs["accuracy"]))
-            if step + 1 in ends:
-                outputs, scenes = evaluate(
-                    model, task, "validation", recipe.validation_clips, seed
-                )
-                curve.steps.append(step + 1)
-                curve.training_error.append(float(np.mean(errors)))
-                errors.clear()
-                curve.validation_error.append(1 - accuracy(outputs, scenes))
-                if report is not None:
-                    report((step + 1) / recipe.steps)
-        return curve
+            return clips.astype("float32"), task.targets(scenes)
+
+        def validate() -> float:
+            count = recipe.validation_clips
+            return 1 - accuracy(*evaluate(model, task, "validation", count, seed))
+
+        return fit(model, recipe, batch_of, validate, report)
 
     def _precise_batches(self, seed: int) -> Iterator[np.ndarray]:
         for number in range(self.training.recipe.precise_batches):
@@ -205,7 +189,7 @@ class ClipTrainer:
             recipe = self.training.recipe
             _compile(model, recipe, self.training.task.labels)
             self._compiled = model
-        return _restart(self._compiled, model)
+        return restart(self._compiled, model)
 
 
 def evaluate(
@@ -256,35 +240,9 @@ def _digit_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return keras.ops.cast(found == expected, "float32")
 
 
-def _set_learning_rate(model: keras.Model, recipe: SmallRecipe, part: float) -> None:
-    """Sets the learning rate after a part of all steps, along a cosine.
-
-    The weight decay would evaluate a schedule of Keras for every variable.
-    """
-    cosine = 0.5 * (1 + math.cos(math.pi * part))
-    model.optimizer.learning_rate = recipe.learning_rate * cosine
-
-
 def _compile(model: keras.Model, recipe: SmallRecipe, labels: str) -> None:
-    optimizer = keras.optimizers.AdamW(
-        recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if labels == "class":
-        loss: str = "sparse_categorical_crossentropy"
-        metric: Any = "accuracy"
+        compile_model(model, recipe)
     else:
-        loss = "binary_crossentropy"
         metric = keras.metrics.MeanMetricWrapper(_digit_accuracy, name="accuracy")
-    model.compile(optimizer, loss, metrics=[metric], jit_compile=False)
-    optimizer.build(model.trainable_variables)
-
-
-def _restart(compiled: keras.Model, fresh: keras.Model) -> keras.Model:
-    """Gives a compiled model the values of another one and a new optimizer state."""
-    if compiled is not fresh:
-        compiled.set_weights(fresh.get_weights())
-    for variable in compiled.optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
-    compiled.reset_metrics()
-    return compiled
+        compile_model(model, recipe, "binary_crossentropy", metric)

@@ -1,4 +1,4 @@
-"""Real handwritten zeros and ones, in parts by different writers."""
+"""Real handwritten digits, in parts by different writers."""
 
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -32,7 +32,14 @@ class Digits(NamedTuple):
 
 @lru_cache
 def read_digits(part: Part) -> Digits:
-    """Returns the zeros and ones of one part.
+    """Returns the zeros and ones of one part; see `read_labeled_digits`."""
+    images, labels = read_labeled_digits(part)
+    return Digits(*(images[labels == digit] for digit in (0, 1)))
+
+
+@lru_cache
+def read_labeled_digits(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the digits of one part, `(count, 8, 8)` from 0 to 1, and what they are.
 
     The digits are part of the scikit-learn package (the test set of "Optical
     Recognition of Handwritten Digits", Alpaydin and Kaynak, UCI, CC BY 4.0).
@@ -43,8 +50,7 @@ def read_digits(part: Part) -> Digits:
     Raises:
         ImportError: If scikit-learn is not installed.
     """
-    images, targets = import_digits()(return_X_y=True)
+    images, labels = import_digits()(return_X_y=True)
     begin, end = _RANGES[part]
     images = images.reshape(-1, 8, 8)[begin:end] / _LARGEST
-    targets = targets[begin:end]
-    return Digits(*(images[targets == digit].astype("float32") for digit in (0, 1)))
+    return images.astype("float32"), labels[begin:end]

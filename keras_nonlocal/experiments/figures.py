@@ -8,7 +8,6 @@ from keras_nonlocal.files import replacing
 from keras_nonlocal.optional_packages import import_pyplot
 
 _CURVES = {"figure4"}
-_CHANCE = 0.5
 
 
 def draw_table(result: TableResult, path: Path) -> None:
@@ -52,11 +51,10 @@ def _draw_bars(axes: Any, result: TableResult) -> None:
         count = len(cell.values)
         spread = [place + 0.2 * (i / max(1, count - 1) - 0.5) for i in range(count)]
         axes.plot(spread, [100 * v for v in cell.values], "o", color="C3", markersize=4)
-    if result.table.layout.task.labels == "class":
-        axes.axhline(100 * _CHANCE, color="gray", linewidth=0.8, linestyle=":")
-        axes.set_ylabel("top-1 accuracy on test clips, %")
-    else:
-        axes.set_ylabel("mean average precision on test clips, %")
+    if result.table.chance is not None:
+        chance = 100 * result.table.chance
+        axes.axhline(chance, color="gray", linewidth=0.8, linestyle=":")
+    axes.set_ylabel(f"{result.table.measure} in the test, %")
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize=8)
     axes.set_ylim(30, 102)
 

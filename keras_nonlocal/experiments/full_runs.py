@@ -15,7 +15,7 @@ from keras_nonlocal.experiments.full_size import full_settings
 from keras_nonlocal.experiments.rows import Claim, Row, Table
 from keras_nonlocal.experiments.run_folder import write_json, write_text
 from keras_nonlocal.experiments.statistics import Cell, Difference, compare
-from keras_nonlocal.experiments.tables import TABLES
+from keras_nonlocal.experiments.tables import PAPER_TABLES
 from keras_nonlocal.files import InUseError, local_path, lock
 from keras_nonlocal.runs import TrainingSettings, run_training
 from keras_nonlocal.runs.running import TrainingResult
@@ -60,7 +60,8 @@ def run_full_experiments(
     Args:
         settings: The videos, the test videos, the recipe and the devices, for example
             those of `keras_nonlocal.runs.paper_recipe`.
-        tables: Names in `TABLES`: those of Kinetics, or `"charades"` alone.
+        tables: Names in `TABLES` of tables of the paper: those of Kinetics, or
+            `"charades"` alone.
         folder: Folder of the runs and the page.
         seeds: Number of seeds of each row.
         includes_large: Whether to train the rows with R101, too.
@@ -110,8 +111,8 @@ def _check_settings(settings: TrainingSettings) -> None:
 
 def _tables(names: Sequence[str]) -> list[Table]:
     for name in names:
-        check_choice("tables", name, tuple(TABLES))
-    chosen = [TABLES[name] for name in names]
+        check_choice("tables", name, tuple(PAPER_TABLES))
+    chosen = [PAPER_TABLES[name] for name in names]
     if len({table.data for table in chosen}) != 1:
         raise ValueError(
             "`tables` must be of one data set: `charades` has several labels per "
@@ -189,7 +190,7 @@ def _source(table: Table, row: Row) -> tuple[Table, Row]:
     """Returns the table and the row whose network a row of long clips continues."""
     return next(
         (other, found)
-        for other in TABLES.values()
+        for other in PAPER_TABLES.values()
         for found in other.rows
         if other.layout == table.layout.continues
         and found.network == row.network

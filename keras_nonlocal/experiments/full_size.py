@@ -78,8 +78,9 @@ def full_counts(
     counts = {}
     for result in results:
         for row in (each.row for each in result.rows):
-            if not row.is_in_paper:
+            if not (isinstance(row, Row) and row.is_in_paper):
                 continue
+            assert isinstance(result.table, Table)
             settings = full_settings(result.table, row, TrainingSettings())
             key = _key(settings)
             if key not in known:

@@ -4,8 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from keras_nonlocal.experiments.plans import AnyTraining
 from keras_nonlocal.experiments.run_folder import RunFolder
-from keras_nonlocal.experiments.trainings import Training
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Progress:
     """
 
     folder: RunFolder
-    plan: Mapping[Training, tuple[int, ...]]
+    plan: Mapping[AnyTraining, tuple[int, ...]]
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:

@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from keras_nonlocal.experiments.relation_clips import KINDS
-from keras_nonlocal.experiments.rows import Claim, Row, Table
+from keras_nonlocal.experiments.plans import AnyTable, AnyTraining
+from keras_nonlocal.experiments.rank_rows import RankRow
+from keras_nonlocal.experiments.rows import Claim, Row
 from keras_nonlocal.experiments.run_folder import RunFolder
 from keras_nonlocal.experiments.statistics import Cell, Difference, compare
-from keras_nonlocal.experiments.trainings import (
-    SmallRecipe,
-    Training,
-    seeds_of,
-    training_of,
-)
+from keras_nonlocal.experiments.trainings import SmallRecipe, seeds_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +25,8 @@ class RowResult:
         runs: The results by seed, as in the files.
     """
 
-    row: Row
-    training: Training
+    row: Row | RankRow
+    training: AnyTraining
     runs: Mapping[int, Mapping[str, Any]]
 
     @property
@@ -45,10 +41,11 @@ class RowResult:
 
     @property
     def by_kind(self) -> dict[str, float]:
-        """The mean accuracy on the clips of each kind."""
+        """The mean accuracy on the clips of each kind, if there are several kinds."""
+        runs = list(self.runs.values())
         return {
-            kind: float(np.mean([run["by_kind"][kind] for run in self.runs.values()]))
-            for kind in KINDS
+            kind: float(np.mean([run["by_kind"][kind] for run in runs]))
+            for kind in runs[0]["by_kind"]
         }
 
     @property
@@ -91,7 +88,7 @@ class TableResult:
             without claims have none.
     """
 
-    table: Table
+    table: AnyTable
     rows: tuple[RowResult, ...]
     differences: tuple[tuple[Claim, Difference], ...]
     to_baseline: Mapping[str, Difference]
@@ -115,7 +112,7 @@ class TableResult:
 
 def gather(
     folder: RunFolder,
-    tables: Iterable[Table],
+    tables: Iterable[AnyTable],
     recipe: SmallRecipe | None = None,
     *,
     seeds: int | None = None,
@@ -136,8 +133,7 @@ def gather(
         numbers = seeds_of(seeds or table.seeds)
         rows = [
             RowResult(row, training, folder.read(training, numbers))
-            for row in table.rows
-            for training in (training_of(row, table.layout, recipe),)
+            for row, training in table.trainings(recipe)
         ]
         finished = tuple(row for row in rows if row.runs)
         if finished:
@@ -145,7 +141,7 @@ def gather(
     return tuple(found)
 
 
-def _table_result(table: Table, rows: Sequence[RowResult]) -> TableResult:
+def _table_result(table: AnyTable, rows: Sequence[RowResult]) -> TableResult:
     """Compares the pairs of all claims, and all rows with the first, as one family."""
     scores = {row.row.name: row.scores for row in rows}
     first = table.baseline.name

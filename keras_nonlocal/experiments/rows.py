@@ -3,9 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from keras_nonlocal.experiments.relation_clips import ClipTask
+from keras_nonlocal.optional_packages import import_digits
+
+if TYPE_CHECKING:
+    from keras_nonlocal.experiments.trainings import SmallRecipe, Training
 
 BlockKind = Literal["nonlocal", "global_context"]
 
@@ -38,6 +42,14 @@ class Row:
     def is_in_paper(self) -> bool:
         """Whether the row can be trained on the paper's data sets."""
         return self.block == "nonlocal" and self.other_digit == "opposite"
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+AnyRow = TypeVar("AnyRow", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -78,26 +90,20 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of the paper.
+class Comparison(Generic[AnyRow]):
+    """What all tables have.
 
     Args:
         name: The name on the command line.
         title: The question of the table.
         rows: The rows. The first is the baseline.
         claims: The differences to test.
-        layout: The clips.
-        seeds: Default number of seeds at small scale.
-        data: The data set of the paper.
     """
 
     name: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[AnyRow, ...]
     claims: tuple[Claim, ...]
-    layout: Layout
-    seeds: int = 3
-    data: Literal["kinetics", "charades"] = "kinetics"
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
@@ -112,10 +118,53 @@ class Table:
         return re.sub(r"(?<=[a-z])(?=\d)", " ", self.name).capitalize()
 
     @property
-    def baseline(self) -> Row:
+    def baseline(self) -> AnyRow:
         """The row to which all others are compared."""
         return self.rows[0]
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> AnyRow:
         """Returns the row with a name."""
         return next(row for row in self.rows if row.name == name)
+
+
+@dataclass(frozen=True)
+class Table(Comparison[Row]):
+    """A table of the paper.
+
+    Args:
+        name: The name on the command line.
+        title: The question of the table.
+        rows: The rows. The first is the baseline.
+        claims: The differences to test.
+        layout: The clips.
+        seeds: Default number of seeds at small scale.
+        data: The data set of the paper.
+    """
+
+    layout: Layout
+    seeds: int = 3
+    data: Literal["kinetics", "charades"] = "kinetics"
+
+    @property
+    def measure(self) -> str:
+        """What is measured on the test clips."""
+        if self.layout.task.labels == "class":
+            return "top-1 accuracy"
+        return "mean average precision"
+
+    @property
+    def chance(self) -> float | None:
+        """The accuracy of guessing, if it is known."""
+        return 0.5 if self.layout.task.labels == "class" else None
+
+    def trainings(
+        self, recipe: "SmallRecipe | None" = None
+    ) -> tuple[tuple[Row, "Training"], ...]:
+        """Returns the rows and their training runs at small scale."""
+        from keras_nonlocal.experiments.trainings import training_of
+
+        return tuple((row, training_of(row, self.layout, recipe)) for row in self.rows)
+
+    def check_packages(self) -> None:
+        """Raises an `ImportError` if scikit-learn, which has digits, is missing."""
+        import_digits()

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.experiments.trainings import Training
+from keras_nonlocal.experiments.plans import AnyTraining
 from keras_nonlocal.files import local_path, lock, replacing
 
 
@@ -28,16 +28,16 @@ class RunFolder:
         for folder in (self.path, self.weights, self._runs):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def file(self, training: Training, seed: int) -> Path:
+    def file(self, training: AnyTraining, seed: int) -> Path:
         """Returns the path of the result of a run."""
         return self._runs / f"{training.key}-{seed}.json"
 
-    def is_done(self, training: Training, seed: int) -> bool:
+    def is_done(self, training: AnyTraining, seed: int) -> bool:
         """Whether a run is finished."""
         return self.file(training, seed).exists()
 
     def claimed(
-        self, training: Training, seed: int, *, waits: bool = False
+        self, training: AnyTraining, seed: int, *, waits: bool = False
     ) -> AbstractContextManager[None]:
         """Reserves a run for this process.
 
@@ -46,7 +46,9 @@ class RunFolder:
         """
         return lock(self.file(training, seed), "folder", waits=waits)
 
-    def claimed_for_all_seeds(self, training: Training) -> AbstractContextManager[None]:
+    def claimed_for_all_seeds(
+        self, training: AnyTraining
+    ) -> AbstractContextManager[None]:
         """Tells other processes to start with another row, if there is one.
 
         Raises:
@@ -54,12 +56,14 @@ class RunFolder:
         """
         return lock(self._runs / training.key, "folder")
 
-    def write(self, training: Training, seed: int, result: Mapping[str, Any]) -> None:
+    def write(
+        self, training: AnyTraining, seed: int, result: Mapping[str, Any]
+    ) -> None:
         """Writes the result of a run."""
         values = {"training": training.to_dict(), "seed": seed, **result}
         write_json(self.file(training, seed), values)
 
-    def read(self, training: Training, seeds: Sequence[int]) -> dict[int, Any]:
+    def read(self, training: AnyTraining, seeds: Sequence[int]) -> dict[int, Any]:
         """Returns the results of the finished runs by seed."""
         return {
             seed: json.loads(self.file(training, seed).read_text("utf-8"))

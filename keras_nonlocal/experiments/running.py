@@ -12,23 +12,18 @@ import keras_nonlocal
 from keras_nonlocal.arguments import check_choice, check_positive_integer
 from keras_nonlocal.experiments.figures import draw_table
 from keras_nonlocal.experiments.page import Facts, figure_name, markdown_page
+from keras_nonlocal.experiments.plans import (
+    AnyTable,
+    AnyTraining,
+    distinct_trainings,
+)
 from keras_nonlocal.experiments.processes import Workers
 from keras_nonlocal.experiments.progress import Progress, duration
 from keras_nonlocal.experiments.results import TableResult, gather
-from keras_nonlocal.experiments.rows import Table
 from keras_nonlocal.experiments.run_folder import RunFolder, write_json, write_text
-from keras_nonlocal.experiments.tables import TABLES
-from keras_nonlocal.experiments.trainings import (
-    SmallRecipe,
-    Training,
-    distinct_trainings,
-    seeds_of,
-)
-from keras_nonlocal.optional_packages import (
-    import_digits,
-    import_pyplot,
-    import_scipy_stats,
-)
+from keras_nonlocal.experiments.tables import PAPER_TABLES, TABLES
+from keras_nonlocal.experiments.trainings import SmallRecipe, seeds_of
+from keras_nonlocal.optional_packages import import_pyplot, import_scipy_stats
 from keras_nonlocal.processors import num_processors
 
 PAGE = "RESULTS.md"
@@ -38,6 +33,7 @@ QUICK_RECIPE = SmallRecipe(steps=150, still_steps=120, validations=5, test_clips
 QUICK_TABLES = ("a", "d", "figure4")
 QUICK_SEEDS = 2
 _LINE_SECONDS = 30.0
+_EVALUATION = (import_scipy_stats, import_pyplot)
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,10 @@ def run_experiments(
 ) -> ExperimentResults:
     """Trains the networks of the paper's tables on small clips and compares them.
 
+    Three more tables, `"sequences"`, `"images"` and `"appliances"`, which are not in
+    the paper, compare the block in small networks for signals and images with a
+    convolution and with `keras.layers.MultiHeadAttention`.
+
     The runs are trained in worker processes. A run that several tables share is trained
     once. If the call is interrupted at any moment, the same call resumes it: finished
     runs are read from the folder. Several machines may work on one folder at once.
@@ -93,14 +93,15 @@ def run_experiments(
 
     Raises:
         ValueError: If an argument is invalid.
-        ImportError: If scikit-learn, SciPy or Matplotlib is not installed.
+        ImportError: If scikit-learn, SciPy or Matplotlib is not installed, or sktime,
+            which only the tables `"sequences"` and `"appliances"` need.
         ChildProcessError: If a worker process failed.
 
     Example:
 
     >>> from keras_nonlocal.experiments import TABLES, run_experiments
     >>> ", ".join(TABLES)
-    'a, b, c, d, e, f, g, charades, attention, figure4'
+    'a, b, c, d, e, f, g, charades, attention, figure4, sequences, images, appliances'
     >>> results = run_experiments(["a", "d"])  # doctest: +SKIP
     >>> results.table("d").to_baseline["space-time"].verdict  # doctest: +SKIP
     'seen'
@@ -111,27 +112,33 @@ def run_experiments(
     workers = num_processors() if workers is None else workers
     check_positive_integer("workers", workers)
     # A missing package is reported before hours of work, not after.
-    for needed in (import_digits, import_scipy_stats, import_pyplot):
+    for needed in (*(each.check_packages for each in chosen), *_EVALUATION):
         needed()
     run_folder = RunFolder(Path(folder))
     plan = _plan(chosen, recipe, seeds, includes_large)
     _train(run_folder, plan, workers, announce)
     results = gather(run_folder, chosen, recipe, seeds=seeds)
-    return _write(run_folder, results, plan, command)
+    facts = Facts(
+        command,
+        _machine(),
+        f"{duration(_processor_seconds(run_folder, plan))} of processor time",
+        _missing(results, includes_large),
+    )
+    return _write(run_folder, results, facts)
 
 
-def _tables(names: Sequence[str] | None) -> tuple[Table, ...]:
+def _tables(names: Sequence[str] | None) -> tuple[AnyTable, ...]:
     for name in names or ():
         check_choice("tables", name, tuple(TABLES))
     return tuple(TABLES[name] for name in TABLES if names is None or name in names)
 
 
 def _plan(
-    tables: Iterable[Table],
+    tables: Iterable[AnyTable],
     recipe: SmallRecipe | None,
     seeds: int | None,
     includes_large: bool,
-) -> dict[Training, tuple[int, ...]]:
+) -> dict[AnyTraining, tuple[int, ...]]:
     trainings = distinct_trainings(
         tables, recipe, seeds=seeds, includes_large=includes_large
     )
@@ -140,7 +147,7 @@ def _plan(
 
 def _train(
     folder: RunFolder,
-    plan: dict[Training, tuple[int, ...]],
+    plan: dict[AnyTraining, tuple[int, ...]],
     workers: int,
     announce: Callable[[str], None] | None,
 ) -> None:
@@ -170,25 +177,12 @@ def _train(
 def _write(
     folder: RunFolder,
     results: tuple[TableResult, ...],
-    plan: dict[Training, tuple[int, ...]],
-    command: str,
+    facts: Facts,
 ) -> ExperimentResults:
     # Keras is imported after the training, and not for an error in an argument.
     from keras_nonlocal.experiments.full_size import full_counts
 
     counts = full_counts(folder, results)
-    trained = {each.table.name for each in results}
-    seconds = sum(
-        run["processor_seconds"]
-        for training, seeds in plan.items()
-        for run in folder.read(training, seeds).values()
-    )
-    facts = Facts(
-        command,
-        _machine(),
-        f"{duration(seconds)} of processor time",
-        _missing(trained, plan),
-    )
     for result in results:
         draw_table(result, folder.path / figure_name(result))
     page, file = folder.path / PAGE, folder.path / RESULTS
@@ -204,9 +198,21 @@ def _write(
     return ExperimentResults(results, page, file)
 
 
-def _missing(trained: set[str], plan: dict[Training, tuple[int, ...]]) -> list[str]:
-    missing = [f"table {name}" for name in TABLES if name not in trained]
-    if all(training.network.depth == 50 for training in plan):
+def _processor_seconds(
+    folder: RunFolder, plan: dict[AnyTraining, tuple[int, ...]]
+) -> float:
+    return sum(
+        run["processor_seconds"]
+        for training, seeds in plan.items()
+        for run in folder.read(training, seeds).values()
+    )
+
+
+def _missing(results: Iterable[TableResult], includes_large: bool) -> list[str]:
+    trained = {each.table.name: each.table for each in results}
+    missing = [f"table {name}" for name in PAPER_TABLES if name not in trained]
+    has_large = any(row.is_large for table in trained.values() for row in table.rows)
+    if not (includes_large and has_large):
         missing.append("the rows with R101")
     return [*missing, "COCO"]
 

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.architectures import DEPTHS
 from keras_nonlocal.experiments.relation_clips import NUM_COMBINATIONS, ClipTask
-from keras_nonlocal.experiments.rows import BlockKind, Layout, Row, Table
+from keras_nonlocal.experiments.rows import BlockKind, Layout, Row
 from keras_nonlocal.runs import NetworkSettings
 from keras_nonlocal.runs.typed_values import as_json
+
+if TYPE_CHECKING:
+    from keras_nonlocal.experiments.clip_training import ClipTrainer
 
 # Changes in the code that change results.
 _VERSION = 1
@@ -81,7 +85,7 @@ class StillTraining:
             recipe.learning_rate,
             recipe.weight_decay,
         )
-        return _hash(["stills", self.depth, self.width, self.size, used])
+        return hash_of(["stills", self.depth, self.width, self.size, used])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,7 @@ class Training:
     @property
     def key(self) -> str:
         """A hash of all that the result depends on, except the seed."""
-        return _hash(self.to_dict())
+        return hash_of(self.to_dict())
 
     @property
     def measures_attention(self) -> bool:
@@ -166,6 +170,12 @@ class Training:
         depth = sum(DEPTHS[self.network.depth].blocks) / sum(DEPTHS[50].blocks)
         return recipe.steps * (0.3 + 0.7 * clip) * (depth + 0.03 * count)
 
+    def trainer(self, folder: Path) -> "ClipTrainer":
+        """Returns what trains and tests the run, with weights in a folder."""
+        from keras_nonlocal.experiments.clip_training import ClipTrainer, StillTrainer
+
+        return ClipTrainer(self, StillTrainer(self.stills, folder), folder)
+
 
 def seeds_of(count: int) -> tuple[int, ...]:
     """Returns the seeds of a number of runs."""
@@ -213,44 +223,7 @@ def training_of(
     )
 
 
-def distinct_trainings(
-    tables: Iterable[Table],
-    recipe: SmallRecipe | None = None,
-    *,
-    seeds: int | None = None,
-    includes_large: bool = False,
-) -> dict[Training, int]:
-    """Returns the runs of tables, each once, with their numbers of seeds.
-
-    Args:
-        tables: The tables.
-        recipe: As in `training_of`.
-        seeds: Number of seeds. Defaults to that of the tables. A run in several tables
-            has the largest number of them.
-        includes_large: Whether to include the rows with R101.
-
-    Returns:
-        Runs and numbers of seeds, where a run comes after the one that it continues.
-    """
-    found: dict[str, Training] = {}
-    numbers: dict[str, int] = {}
-    for table in tables:
-        for row in table.rows:
-            if row.is_large and not includes_large:
-                continue
-            for training in _with_sources(training_of(row, table.layout, recipe)):
-                key = training.key
-                found[key] = training
-                numbers[key] = max(numbers.get(key, 0), seeds or table.seeds)
-    return {training: numbers[key] for key, training in found.items()}
-
-
-def _with_sources(training: Training) -> Iterator[Training]:
-    if training.continues is not None:
-        yield from _with_sources(training.continues)
-    yield training
-
-
-def _hash(values: Any) -> str:
+def hash_of(values: Any) -> str:
+    """Returns a hash of settings in JSON types."""
     text = json.dumps([_VERSION, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

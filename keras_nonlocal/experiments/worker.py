@@ -14,15 +14,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
+from keras_nonlocal.experiments.plans import AnyTraining, training_from_dict
 from keras_nonlocal.experiments.run_folder import RunFolder
-from keras_nonlocal.experiments.trainings import Training
 from keras_nonlocal.files import InUseError, lock
 
 if TYPE_CHECKING:
-    from keras_nonlocal.experiments.clip_training import ClipTrainer, StillTrainer
+    from keras_nonlocal.experiments.clip_training import ClipTrainer
+    from keras_nonlocal.experiments.rank_trainer import RankTrainer
 
-Plan = Sequence[tuple[Training, Sequence[int]]]
-Report = Callable[[Training, int, float], None]
+Plan = Sequence[tuple[AnyTraining, Sequence[int]]]
+Report = Callable[[AnyTraining, int, float], None]
 
 
 def main() -> None:
@@ -35,11 +36,11 @@ def main() -> None:
     events = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
 
-    def report(training: Training, seed: int, fraction: float) -> None:
+    def report(training: AnyTraining, seed: int, fraction: float) -> None:
         event = {"run": training.key, "seed": seed, "fraction": fraction}
         print(json.dumps(event), file=events)
 
-    plan = [(Training.from_dict(values), seeds) for values, seeds in order["plan"]]
+    plan = [(training_from_dict(values), seeds) for values, seeds in order["plan"]]
     _use_threads(order["threads"])
     work_on(RunFolder(order["folder"]), plan, report)
 
@@ -65,11 +66,13 @@ def work_on(folder: RunFolder, plan: Plan, report: Report) -> None:
 class _RowOfRuns:
     """The runs of one row."""
 
-    def __init__(self, folder: RunFolder, training: Training, report: Report) -> None:
+    def __init__(
+        self, folder: RunFolder, training: AnyTraining, report: Report
+    ) -> None:
         self._folder = folder
         self._training = training
         self._report = report
-        self._trainers: tuple[StillTrainer, ClipTrainer] | None = None
+        self._trainer: ClipTrainer | RankTrainer | None = None
 
     def work_on(self, seeds: Sequence[int]) -> None:
         """Trains the seeds that are neither finished nor in use."""
@@ -87,32 +90,26 @@ class _RowOfRuns:
             if training.continues is not None:
                 source = _RowOfRuns(folder, training.continues, self._report)
                 source.work_on_seed(seed, waits=True)
-            stills, clips = self._made_trainers()
-            if training.continues is None:
-                with lock(stills.file(seed), "folder", waits=True):
-                    if not stills.file(seed).exists():
-                        stills.train(seed)
-            result = clips.run(
+            trainer = self._made_trainer()
+            starts = trainer.starts
+            if starts is not None:
+                with lock(starts.file(seed), "folder", waits=True):
+                    if not starts.file(seed).exists():
+                        starts.train(seed)
+            result = trainer.run(
                 seed, lambda fraction: self._report(training, seed, 0.99 * fraction)
             )
             folder.write(training, seed, result)
         self._report(training, seed, 1.0)
 
-    def _made_trainers(self) -> "tuple[StillTrainer, ClipTrainer]":
-        if self._trainers is None:
+    def _made_trainer(self) -> "ClipTrainer | RankTrainer":
+        if self._trainer is None:
             import keras
-
-            from keras_nonlocal.experiments.clip_training import (
-                ClipTrainer,
-                StillTrainer,
-            )
 
             # The graphs of the previous row.
             keras.backend.clear_session()
-            weights = self._folder.weights
-            stills = StillTrainer(self._training.stills, weights)
-            self._trainers = stills, ClipTrainer(self._training, stills, weights)
-        return self._trainers
+            self._trainer = self._training.trainer(self._folder.weights)
+        return self._trainer
 
 
 def _use_threads(threads: int) -> None:

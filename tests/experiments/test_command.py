@@ -125,8 +125,19 @@ def test_errors_come_first(tmp_path, capsys, options, message):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("package", ["sklearn", "matplotlib"])
-def test_missing_packages_are_named_before_any_work(monkeypatch, tmp_path, package):
+@pytest.mark.parametrize(
+    ("package", "table"),
+    [
+        ("sklearn", "a"),
+        ("matplotlib", "a"),
+        ("sklearn", "images"),
+        ("sktime", "sequences"),
+        ("sktime", "appliances"),
+    ],
+)
+def test_missing_packages_are_named_before_any_work(
+    monkeypatch, tmp_path, package, table
+):
     from keras_nonlocal.experiments import run_experiments
 
     for name in [*sys.modules]:
@@ -134,5 +145,5 @@ def test_missing_packages_are_named_before_any_work(monkeypatch, tmp_path, packa
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"is needed for .* `pip install"):
-        run_experiments(["a"], folder=tmp_path / "never")
+        run_experiments([table], folder=tmp_path / "never")
     assert not (tmp_path / "never").exists()

@@ -8,16 +8,13 @@ from scipy import stats
 
 from keras_nonlocal.experiments.figures import draw_table
 from keras_nonlocal.experiments.page import Facts, markdown_page
+from keras_nonlocal.experiments.plans import distinct_trainings
 from keras_nonlocal.experiments.progress import Progress
 from keras_nonlocal.experiments.results import gather
 from keras_nonlocal.experiments.run_folder import RunFolder
 from keras_nonlocal.experiments.running import run_experiments
 from keras_nonlocal.experiments.tables import ATTENTION, CURVES, SCOPES
-from keras_nonlocal.experiments.trainings import (
-    distinct_trainings,
-    seeds_of,
-    training_of,
-)
+from keras_nonlocal.experiments.trainings import seeds_of, training_of
 from keras_nonlocal.models import Complexity
 
 FACTS = Facts("the command", "a machine", "3 min of computing", ["COCO"])

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from keras_nonlocal.experiments import worker
+from keras_nonlocal.experiments.plans import distinct_trainings
 from keras_nonlocal.experiments.run_folder import RunFolder
 from keras_nonlocal.experiments.tables import DEEPER, LONG_CLIPS, NL_I3D, SCOPES
-from keras_nonlocal.experiments.trainings import distinct_trainings, training_of
+from keras_nonlocal.experiments.trainings import training_of
 
 
 class Recorder:
@@ -19,11 +20,11 @@ class Recorder:
         self.runs = []
         self.stills = []
         monkeypatch.setattr(
-            worker._RowOfRuns, "_made_trainers", lambda row: self._trainers(row)
+            worker._RowOfRuns, "_made_trainer", lambda row: self._trainer(row)
         )
         self._seconds = seconds
 
-    def _trainers(self, row):
+    def _trainer(self, row):
         recorder = self
 
         class Stills:
@@ -36,6 +37,8 @@ class Recorder:
                 self.file(seed).touch()
 
         class Clips:
+            starts = Stills() if row._training.continues is None else None
+
             def run(self, seed, report):
                 name = threading.current_thread().name
                 recorder.runs.append((name, row._training.key, seed))
@@ -43,7 +46,7 @@ class Recorder:
                 report(1.0)
                 return {"score": seed / 10}
 
-        return Stills(), Clips()
+        return Clips()
 
 
 def plan_of(*tables, seeds=3):
