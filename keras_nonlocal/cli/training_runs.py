@@ -1,4 +1,4 @@
-"""Runs a training run for a command, and reports how it ends."""
+"""Trains a network for a command, and reports the result."""
 
 import argparse
 import sys

@@ -29,6 +29,7 @@ import numpy as np
 
 from keras_nonlocal.arguments import check_choice, check_positive_integer
 from keras_nonlocal.experiments.digits import Part, read_digits
+from keras_nonlocal.experiments.shapes import enlargement, ring_shape
 
 KINDS = ("space", "time", "both")
 NUM_CLASSES = 2
@@ -196,7 +197,8 @@ def render(task: ClipTask, part: Part, scenes: Scenes) -> np.ndarray:
     number = np.arange(count)
     for thing in range(3):
         if thing == RING:
-            shape = np.broadcast_to(_ring(task), (count, *_ring(task).shape))
+            size = task.thing_size
+            shape = np.broadcast_to(ring_shape(size), (count, size, size))
         else:
             shape = _written(
                 task, part, scenes.digit[:, thing], scenes.specimen[:, thing]
@@ -241,7 +243,7 @@ def draw_stills(
     label = rng.permutation(np.arange(count) % NUM_STILL_CLASSES)
     thing, color = label // 2, label % 2
     shape = _written(task, part, thing % 2, rng.random(count))
-    shape[thing == RING] = _ring(task)
+    shape[thing == RING] = ring_shape(task.thing_size)
     room = task.size // 2 - task.thing_size
     shift = rng.integers(0, room + 1, (count, 2))
     place = rng.integers(0, NUM_PLACES, count)
@@ -278,27 +280,10 @@ def _written(
 ) -> np.ndarray:
     """Returns written digits, `(count, thing_size, thing_size)`, from 0 to 1."""
     digits = read_digits(part)
-    enlarge = _enlargement(8, task.thing_size)
+    enlarge = enlargement(8, task.thing_size)
     shapes = np.empty((len(digit), task.thing_size, task.thing_size), "float32")
     for value, known in enumerate(digits):
         of_value = digit == value
         chosen = known[(specimen[of_value] * len(known)).astype(int)]
         shapes[of_value] = enlarge @ chosen @ enlarge.T
     return shapes
-
-
-def _enlargement(size: int, enlarged: int) -> np.ndarray:
-    """Returns the matrix of linear interpolation, `(enlarged, size)`."""
-    at = (np.arange(enlarged) + 0.5) * size / enlarged - 0.5
-    at = np.clip(at, 0, size - 1)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(size))).astype("float32")
-
-
-def _ring(task: ClipTask) -> np.ndarray:
-    """Returns the ring, `(thing_size, thing_size)`, from 0 to 1."""
-    size = task.thing_size
-    at = (np.arange(size) + 0.5) / size - 0.5
-    radius = np.hypot(at[:, None], at)
-    width = 1 / size
-    edge = np.abs(radius - 0.39) - 0.09
-    return np.clip(0.5 - edge / width, 0, 1).astype("float32")

@@ -74,7 +74,7 @@ class ClipInfo:
             )
 
     def trained_on(self, clips: "ClipInfo", num_outputs: int | None) -> "ClipInfo":
-        """Returns the facts after a training on other clips.
+        """Returns the facts about the model once it is trained on other clips.
 
         Args:
             clips: Facts about these clips.

@@ -7,10 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_nonlocal.arguments import is_integer
-from keras_nonlocal.models.clip_model import activation_name
-from keras_nonlocal.models.predictions import both_scores
 from keras_nonlocal.tensors import Tensor
-from keras_nonlocal.visualize.class_scores import scores_after
+from keras_nonlocal.visualize.class_scores import scores_after, scores_of_outputs
 from keras_nonlocal.visualize.layer_choice import find_feature_layer
 
 
@@ -84,10 +82,7 @@ def grad_cam(
     layer = find_feature_layer(model, layer_name)
     body = keras.Model(model.input, [layer.output, model.outputs[0]])
     features, outputs = body(clip, training=False)
-    scores = ops.convert_to_numpy(ops.cast(outputs, "float32"))[0]
-    is_binary = len(scores) == 1 and activation_name(model) == "sigmoid"
-    if is_binary:
-        scores = both_scores(scores)
+    scores, is_binary = scores_of_outputs(model, outputs)
     index = _checked_class(class_index, scores)
     head = scores_after(model, layer)
     gradient = _gradient(head, features, 0 if is_binary else index)

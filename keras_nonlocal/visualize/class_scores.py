@@ -17,11 +17,20 @@ def class_scores(model: keras.Model, clip: Tensor) -> np.ndarray:
 
     One sigmoid unit decides between two classes.
     """
-    outputs = model(clip, training=False)
+    return scores_of_outputs(model, model(clip, training=False))[0]
+
+
+def scores_of_outputs(model: keras.Model, outputs: Tensor) -> tuple[np.ndarray, bool]:
+    """Returns the score of each class, and whether one sigmoid unit has both.
+
+    Args:
+        model: The model.
+        outputs: Its outputs for a batch of one.
+    """
     scores = keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))[0]
     if len(scores) == 1 and activation_name(model) == "sigmoid":
-        return both_scores(scores)
-    return scores
+        return both_scores(scores), True
+    return scores, False
 
 
 @dataclass(frozen=True)

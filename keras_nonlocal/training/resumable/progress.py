@@ -1,4 +1,4 @@
-"""The progress of a training run, and checks that it resumes unchanged."""
+"""How far a training run is, and whether a call continues the same run."""
 
 import os
 import zlib

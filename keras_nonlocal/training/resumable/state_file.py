@@ -1,4 +1,4 @@
-"""Reads and writes the state file from which a training run resumes.
+"""Reads and writes the saved state of a training run.
 
 The file `state.npz` is a NumPy archive with one array per variable and replica, the
 states of the random generators, and `notes`. The notes are JSON, stored as bytes. They

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def sections(model: keras.Model) -> dict[str, list[keras.Variable]]:
-    """Groups the variables of a training step by their owner."""
+    """Returns the variables of the model, its optimizer and its metrics."""
     return {
         "model": [*model.variables],
         "optimizer": [*model.optimizer.variables],
