@@ -88,20 +88,29 @@ def test_small_boxes_are_searched_completely(rng):
     np.testing.assert_allclose(found[..., :2], places, atol=1e-3)
 
 
+def compared_with_a_full_search(heat_maps, boxes):
+    """The share of points that differ, and how much of the range is lost at most."""
+    places, logits = decode_heat_maps(heat_maps, boxes)
+    found = found_in_graph(heat_maps, boxes)
+    # Two neighbors can be equal but for rounding.
+    differs = np.abs(found[..., :2] - places).max(axis=-1) > 1.5
+    sums = np.exp(heat_maps.astype("float64")).sum(axis=(1, 2))
+    lost = logits - (np.log(found[..., 2].astype("float64")) + np.log(sums))
+    np.testing.assert_allclose(lost[~differs], 0, atol=1e-4)
+    return differs.mean(), (lost / np.ptp(heat_maps, axis=(1, 2))).max()
+
+
 def test_the_peak_of_a_large_box_is_found_as_outside_of_the_graph(rng):
+    # The statements of the docstring. Where two bumps are alike, a peak can be lost:
+    # one in 500. More than four of 48 are less than one run in a million.
     noise, peaks = noise_and_peaks(rng, 12, 4)
     boxes = boxes_of(rng, 12, 57, 1300)
-    places, _ = decode_heat_maps(peaks, boxes)
-    np.testing.assert_allclose(found_in_graph(peaks, boxes)[..., :2], places, atol=1e-3)
-
-    # The statement of the docstring about noise.
-    places, logits = decode_heat_maps(noise, boxes)
-    found = found_in_graph(noise, boxes)
-    differs = np.abs(found[..., :2] - places).max(axis=-1) > 1e-2
-    assert differs.mean() < 0.5
-    highest = np.log(found[..., 2]) + np.log(np.exp(noise).sum(axis=(1, 2)))
-    ranges = np.ptp(noise, axis=(1, 2))
-    assert ((logits - highest) / ranges).max() < 0.12
+    differing, lost = compared_with_a_full_search(peaks, boxes)
+    assert differing <= 4 / 48
+    assert lost < 0.1
+    differing, lost = compared_with_a_full_search(noise, boxes)
+    assert differing < 0.6
+    assert lost < 0.3
 
 
 def training_regions(rng, counts, most=4):
