@@ -197,12 +197,10 @@ class PositionGroups:
         if all(pool == 1 for pool in pools):
             return x
         if len(pools) < 3 or pools[0] > 1:
-            pooled = ops.max_pool(x, pools, pools, "valid", "channels_last")
-            return _not_empty(pooled, x, pools)
+            return _max_pool(x, pools)
         shape = ops.shape(x)
         frames = ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
-        pooled = ops.max_pool(frames, pools[1:], pools[1:], "valid", "channels_last")
-        pooled = _not_empty(pooled, frames, pools[1:])
+        pooled = _max_pool(frames, pools[1:])
         return ops.reshape(pooled, (*shape[:2], *ops.shape(pooled)[1:]))
 
     def around(self, x: Tensor, position: tuple[int, ...]) -> Tensor:
@@ -224,25 +222,27 @@ class PositionGroups:
         return x
 
 
-def _not_empty(pooled: Tensor, x: Tensor, pools: tuple[int, ...]) -> Tensor:
-    """Returns `pooled`, or fails at run time if a pool is larger than its axis.
+def _max_pool(x: Tensor, pools: tuple[int, ...]) -> Tensor:
+    """Max pooling that fails at run time if a pool is larger than its axis.
 
-    As in `PositionGroups._whole_groups`, the reshape fails if assertions are dropped,
+    As in `PositionGroups._whole_groups`, a reshape fails if assertions are dropped,
     because it requests elements that an empty result does not have.
     """
     batch, *sizes, channels = ops.shape(x)
     is_known = all(isinstance(size, int) for size in sizes)
     if is_known or keras.backend.backend() != "tensorflow":
-        return pooled
-    from keras_nonlocal.layers.kernels.tensorflow_assertions import at_least
+        return ops.max_pool(x, pools, pools, "valid", "channels_last")
+    from keras_nonlocal.layers.kernels.tensorflow_assertions import after, at_least
 
-    counts = []
+    checks, counts = [], []
     for size, pool in zip(sizes, pools, strict=True):
         if isinstance(size, int):
             counts.append(size // pool)
         else:
-            size = at_least(size, pool, _LARGE_POOL)
+            checks.append(at_least(size, pool, _LARGE_POOL))
             counts.append(ops.maximum(size // pool, 1))
+    # oneDNN's pooling would fail first, with a message about itself.
+    pooled = ops.max_pool(after(checks, x), pools, pools, "valid", "channels_last")
     return ops.reshape(pooled, (batch, *counts, channels))
 
 
