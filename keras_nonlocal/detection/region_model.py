@@ -269,7 +269,14 @@ class RegionModel(ReplicatedModel):
 
     @property
     def _stages(self) -> Stages:
-        return Stages(self.recipe, self.classes, self.heads(), self._noise)
+        return Stages(
+            self.recipe,
+            self.classes,
+            self.heads(),
+            self._noise,
+            skips_empty_regions=keras.backend.backend() != "jax"
+            and not self.jit_compile,
+        )
 
     def _noise(self, shape: Any) -> Any:
         return keras.random.uniform(shape, seed=self._sampling)

@@ -2,13 +2,16 @@
 
 All levels lie in one table of positions. A region costs the same whichever level it is
 taken from, and its level is only an offset into the table. The points of a cell are
-added one after another, which keeps a fraction of the memory of sampling all at once.
+added one after another, which takes a fraction of the memory of sampling all at once.
 """
 
+import copy
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_nonlocal.detection.boxes import areas
@@ -82,7 +85,21 @@ class RoIAlign:
             Shape `(batch, regions, *output_size, channels)`, of the dtype of the
             features.
         """
-        table = _Table(features)
+        return self.and_table(FeatureTable(features), boxes, levels)[0]
+
+    def and_table(
+        self, table: "FeatureTable", boxes: Any, levels: Any
+    ) -> tuple[Any, "FeatureTable"]:
+        """Returns the features of regions, and the table for the next use of it.
+
+        Gradients of several uses take less memory if each takes the table that the
+        one before returned.
+
+        Args:
+            table: The features.
+            boxes: As in a call.
+            levels: As in a call.
+        """
         batch = ops.arange(ops.shape(boxes)[0], dtype="int32")[:, None]
         start = batch * table.positions + ops.take(table.starts, levels)
         width = ops.take(table.widths, levels)
@@ -91,13 +108,16 @@ class RoIAlign:
         scaled = boxes / ops.take(strides, levels)[..., None]
         all_rows = self._points(scaled[..., 1], scaled[..., 3], self.output_size[0])
         all_columns = self._points(scaled[..., 0], scaled[..., 2], self.output_size[1])
-        total: Any = 0
-        for y_points in all_rows:
-            rows = _neighbors(y_points, height)
-            for x_points in all_columns:
-                columns = _neighbors(x_points, width)
-                total = total + _interpolated(table, start, width, rows, columns)
-        return total / self.sampling_ratio**2
+        places, weights = [], []
+        for y_points, x_points in itertools.product(all_rows, all_columns):
+            rows, columns = _neighbors(y_points, height), _neighbors(x_points, width)
+            for (row, of_row), (column, of_column) in itertools.product(rows, columns):
+                line = start[..., None] + row * width[..., None]
+                places.append(line[..., :, None] + column[..., None, :])
+                weight = of_row[..., :, None] * of_column[..., None, :]
+                weights.append(ops.cast(weight, table.rows.dtype))
+        total, rows = _weighted_rows(table.rows, places, weights)
+        return total / self.sampling_ratio**2, table.with_rows(rows)
 
     def _points(self, low: Any, high: Any, cells: int) -> list[Any]:
         """Places of the points along an axis, `(batch, regions, cells)` each."""
@@ -113,8 +133,12 @@ class RoIAlign:
         ]
 
 
-class _Table:
-    """The positions of all levels of all pictures, one row each."""
+class FeatureTable:
+    """The positions of all levels of all pictures, one row each.
+
+    Args:
+        features: One tensor `(batch, height, width, channels)` per level.
+    """
 
     def __init__(self, features: Sequence[Any]) -> None:
         channels = features[0].shape[-1]
@@ -129,6 +153,12 @@ class _Table:
         self.starts = ops.convert_to_tensor(starts, "int32")
         self.heights = ops.convert_to_tensor([size[0] for size in sizes], "int32")
         self.widths = ops.convert_to_tensor([size[1] for size in sizes], "int32")
+
+    def with_rows(self, rows: Any) -> "FeatureTable":
+        """Returns the same table with another tensor of rows."""
+        table = copy.copy(self)
+        table.rows = rows
+        return table
 
 
 def _neighbors(points: Any, size: Any) -> list[tuple[Any, Any]]:
@@ -145,16 +175,15 @@ def _neighbors(points: Any, size: Any) -> list[tuple[Any, Any]]:
     return [(below, (1 - share) * near), (above, share * near)]
 
 
-def _interpolated(
-    table: _Table, start: Any, width: Any, rows: Any, columns: Any
-) -> Any:
-    """The features at one point of each cell, `(batch, regions, rows, columns, …)`."""
+def _weighted_rows(
+    table: Any, places: list[Any], weights: list[Any]
+) -> tuple[Any, Any]:
+    """The sum over the terms of the rows at `places` times weights, and the table."""
+    if keras.backend.backend() == "tensorflow":
+        from keras_nonlocal.layers.kernels.tensorflow_rows import weighted_rows
+
+        return weighted_rows(table, places, weights)
     total: Any = 0
-    for row, row_weight in rows:
-        line = start[..., None] + row * width[..., None]
-        for column, column_weight in columns:
-            place = line[..., :, None] + column[..., None, :]
-            weight = row_weight[..., :, None] * column_weight[..., None, :]
-            values = ops.take(table.rows, place, axis=0)
-            total = total + values * ops.cast(weight, values.dtype)[..., None]
-    return total
+    for place, weight in zip(places, weights, strict=True):
+        total = total + ops.take(table, place, axis=0) * weight[..., None]
+    return total, table

@@ -124,7 +124,8 @@ class ReplicaTraining(_ModelMixin):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Runs one training step on this replica's batch."""
         if not self.on_replicas:
-            return super().train_step(data)
+            with updates.after_all_gradients(self.optimizer):
+                return super().train_step(data)
         gradients = steps.train_on_replica(self, data)
         updates.apply_gradients(self, gradients)
         return self.get_metrics_result()

@@ -1,6 +1,8 @@
 """Updates of the weights, which combine the replicas."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,6 +31,34 @@ def apply_gradients(model: keras.Model, gradients: Sequence[Tensor]) -> None:
     model.optimizer.apply_gradients(
         zip(gradients, model.trainable_variables, strict=True)
     )
+
+
+@contextmanager
+def after_all_gradients(optimizer: Any) -> Iterator[None]:
+    """Lets the updates of an optimizer in a graph wait for all gradients.
+
+    TensorFlow would otherwise begin with what needs no gradient, such as the decay of
+    momentum and of weights, while the forward pass still needs the old weights: up to
+    twice the memory of the weights, for the time that memory is scarcest.
+    """
+    if optimizer is None or tf.executing_eagerly():
+        yield
+        return
+    apply = optimizer.apply_gradients
+
+    def wait_and_apply(
+        pairs: Iterable[tuple[Any, Any]], *args: Any, **kwargs: Any
+    ) -> Any:
+        pairs = list(pairs)
+        gradients = [gradient for gradient, _ in pairs if gradient is not None]
+        with tf.control_dependencies(gradients):
+            return apply(pairs, *args, **kwargs)
+
+    optimizer.apply_gradients = wait_and_apply
+    try:
+        yield
+    finally:
+        del optimizer.apply_gradients
 
 
 def average_moving_statistics(model: keras.Model, share: Tensor) -> None:
