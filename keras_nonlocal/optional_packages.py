@@ -38,6 +38,11 @@ def import_tensorflow_datasets() -> ModuleType:
     )
 
 
+def import_grain() -> ModuleType:
+    """Returns Grain, which loads clips in processes."""
+    return _import("grain", "Grain is needed for `workers`: `pip install grain`.")
+
+
 def import_pillow() -> ModuleType:
     """Returns `PIL.Image`, which decodes and scales pictures."""
     return _import_part(

@@ -26,7 +26,7 @@ def test_without_tensorflow_a_sentence_says_what_to_install(
         (tmp_path / name / "1.mp4").touch()
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ImportError, match=r"^TensorFlow is needed .*`pip install "):
-        video_dataset_from_directory(tmp_path, verbose=False)
+        video_dataset_from_directory(tmp_path, verbose=False, dataset_type="tf.data")
 
 
 def test_videos_are_read_without_keras_and_tensorflow(tmp_path: Path) -> None:

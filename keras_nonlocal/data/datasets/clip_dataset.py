@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class ClipDataset(Protocol):
-    """A `tf.data.Dataset` of clips that can be resumed at any batch.
+    """A dataset of clips that can be resumed at any batch.
 
-    It has the attributes below and those of every `tf.data.Dataset`. Transformations
-    such as `map` return a dataset without the attributes below;
+    It is a `tf.data.Dataset` or a `keras.utils.PyDataset`, with the attributes below.
+    Transformations of the former such as `map` return a dataset without them;
     `keras_nonlocal.training.transform_clips` keeps them.
 
     Attributes:

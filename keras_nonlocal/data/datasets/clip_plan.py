@@ -21,9 +21,11 @@ from keras_nonlocal.data.datasets.loading import ViewSampler
 from keras_nonlocal.data.framing import FramingSampler
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.sampling import ClipSampler
+from keras_nonlocal.optional_packages import has_tensorflow
 
 Role = Literal["training", "validation"]
 Subset = Literal["training", "validation", "both"]
+DatasetType = Literal["tf.data", "keras"]
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,34 @@ class Batches:
         size: Number of videos per batch, or `None` for single videos.
         drop_remainder: Whether an incomplete last batch is dropped.
         with_info: Whether elements end with the origin of their clips.
+        dataset_type: `"tf.data"` or `"keras"`. With `None`, it is the former if
+            TensorFlow is installed.
+        workers: Number of processes that load clips, or 0 for threads.
     """
 
     size: int | None = 8
     drop_remainder: bool = False
     with_info: bool = False
+    dataset_type: DatasetType | None = None
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.size is not None:
             check_positive_integer("batch_size", self.size)
+        check_choice("dataset_type", self.dataset_type, ("tf.data", "keras", None))
+        check_count("workers", self.workers)
+        if self.size is None and self.used_type == "keras":
+            raise ValueError(
+                "`batch_size` must be a number for a `keras.utils.PyDataset`. "
+                f"Received: batch_size=None, dataset_type={self.dataset_type!r}"
+            )
+
+    @property
+    def used_type(self) -> DatasetType:
+        """The type of the dataset."""
+        if self.dataset_type is not None:
+            return self.dataset_type
+        return "tf.data" if has_tensorflow() else "keras"
 
 
 @dataclass(frozen=True)

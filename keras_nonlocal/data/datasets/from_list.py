@@ -4,7 +4,13 @@ from typing import Any, Literal, overload
 
 from keras_nonlocal.arguments import named_elsewhere
 from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
-from keras_nonlocal.data.datasets.clip_plan import Batches, ClipPlan, Order, Split
+from keras_nonlocal.data.datasets.clip_plan import (
+    Batches,
+    ClipPlan,
+    DatasetType,
+    Order,
+    Split,
+)
 from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
 from keras_nonlocal.data.datasets.labels import FlipLabels, Labeling
 from keras_nonlocal.data.datasets.list_pipeline import datasets_of_list
@@ -52,6 +58,8 @@ def video_dataset_from_list(
     with_info: bool = False,
     shard: tuple[int, int] | None = None,
     drop_remainder: bool = False,
+    dataset_type: DatasetType | None = None,
+    workers: int = 0,
 ) -> ClipDataset: ...
 
 
@@ -84,8 +92,10 @@ def video_dataset_from_list(
     with_info: bool = False,
     shard: tuple[int, int] | None = None,
     drop_remainder: bool = False,
+    dataset_type: DatasetType | None = None,
+    workers: int = 0,
 ) -> ClipDataset | tuple[ClipDataset, ClipDataset]:
-    """Generates a `tf.data.Dataset` of clips from a list of videos.
+    """Generates a dataset of clips from a list of videos.
 
     An epoch contains every entry of the list once. In training, the clip starts at a
     random frame, and the picture is scaled and cropped at random. Otherwise, the clip
@@ -163,9 +173,20 @@ def video_dataset_from_list(
             workers then have the same number of batches, as synchronous training
             requires, and `on_error` must be `"raise"`. Do not use it for testing.
             Defaults to `False`.
+        dataset_type: `"tf.data"`, or `"keras"` for a `keras.utils.PyDataset` with the
+            same clips in the same order, which needs no TensorFlow. Call `fit` with
+            `shuffle=False` then. Its `batch_size` must be a number, and a video that
+            `on_error` leaves out makes its batch smaller instead of moving later
+            videos into it. Defaults to `None`: `"tf.data"` if TensorFlow is installed.
+        workers: Number of processes that decode, with the same clips in the same
+            order. Threads share Python's lock, so more than a few processors need
+            processes. They need Grain (`pip install grain`), an `open_video` that can
+            be pickled and, as all spawned processes, a main program that does its work
+            under `if __name__ == "__main__":`. They end with the dataset or the
+            program. Defaults to `0`, threads.
 
     Returns:
-        A `tf.data.Dataset` of `(clips, labels)`, or of `clips` only if there are no
+        A dataset of `(clips, labels)`, or of `clips` only if there are no
         labels. For `subset="both"`, a tuple of the training and the validation dataset.
 
         Clips are `uint8` RGB of shape `(batch, num_frames, height, width, 3)`. With
@@ -187,7 +208,8 @@ def video_dataset_from_list(
     Raises:
         ValueError: If the list does not fit the label mode, or an argument has an
             invalid value.
-        ImportError: If TensorFlow is not installed. Reading videos also requires PyAV.
+        ImportError: If `dataset_type="tf.data"` and TensorFlow is not installed.
+            Reading videos also requires PyAV.
 
     Example:
 
@@ -200,7 +222,7 @@ def video_dataset_from_list(
         ClipSampler(num_frames, frame_stride, num_clips, target_fps, short_videos),
         FramingSampler(crop_size, short_side, num_crops, horizontal_flip),
         Order(shuffle, seed, shard),
-        Batches(batch_size, drop_remainder, with_info),
+        Batches(batch_size, drop_remainder, with_info, dataset_type, workers),
         Labeling(label_mode, flip_labels),
         FailurePolicy(on_error, max_errors),
         augment,

@@ -13,10 +13,9 @@ from keras_nonlocal.data.datasets.clip_plan import (
     check_seed_of_split,
     report,
 )
+from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
-from keras_nonlocal.data.datasets.failures import FailurePolicy
-from keras_nonlocal.data.datasets.labels import LabelEncoder
-from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips
+from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips, Loader
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
@@ -52,15 +51,43 @@ def datasets_of_list(
     for role, part in split.parts(videos).items():
         if verbose and split.subset is not None:
             report(f"Using {counted(len(part.paths), 'video')} for {role}.")
-        pipeline = ListPipeline(
-            ClipLoader(part, open_video, plan.views(role)),
-            EpochOrder(len(part.paths), plan.order_seed(role), plan.shard),
-            plan.failures.renewed(),
-            labels,
+        views = plan.views(role)
+        order = EpochOrder(len(part.paths), plan.order_seed(role), plan.shard)
+        dataset = _dataset(
+            _loader(ClipLoader(part, open_video, views), order, plan.batches.workers),
+            order,
+            ElementLoader(views, plan.failures.renewed(), labels),
             plan.batches,
         )
-        datasets.append(pipeline.dataset())
+        datasets.append(dataset)
     return (datasets[0], datasets[1]) if split.subset == "both" else datasets[0]
+
+
+def _loader(loader: ClipLoader, order: EpochOrder, workers: int) -> Loader:
+    if workers == 0:
+        return loader
+    from keras_nonlocal.data.datasets.processes import ClipProcesses
+
+    return ClipProcesses(loader, order, workers)
+
+
+def _dataset(
+    loader: Loader, order: EpochOrder, elements: ElementLoader, batches: Batches
+) -> Any:
+    if batches.used_type == "tf.data":
+        return ListPipeline(loader, order, elements, batches).dataset()
+    from keras_nonlocal.data.datasets.py_dataset import ClipPyDataset
+
+    dataset = ClipPyDataset(loader, order, elements, batches)
+    _add_attributes(dataset, loader.videos, elements)
+    return dataset
+
+
+def _add_attributes(dataset: Any, videos: VideoList, elements: ElementLoader) -> None:
+    # As on the datasets of `keras.utils.image_dataset_from_directory`.
+    dataset.class_names = [*(videos.class_names or ())] or None
+    dataset.clip_info = elements.clip_info(dataset.class_names)
+    dataset.file_paths = [*videos.paths]
 
 
 class ListPipeline(ClipPipeline):
@@ -69,18 +96,17 @@ class ListPipeline(ClipPipeline):
     Args:
         loader: Loads the clips.
         order: The order of the videos in each epoch.
-        failures, labels, batches: As in `ClipPipeline`.
+        elements, batches: As in `ClipPipeline`.
     """
 
     def __init__(
         self,
-        loader: ClipLoader,
+        loader: Loader,
         order: EpochOrder,
-        failures: FailurePolicy,
-        labels: LabelEncoder | None,
+        elements: ElementLoader,
         batches: Batches,
     ) -> None:
-        super().__init__(loader.views, failures, labels, batches)
+        super().__init__(elements, batches, in_order=loader.in_order)
         self._loader = loader
         self._order = order
 
@@ -106,11 +132,7 @@ class ListPipeline(ClipPipeline):
 
     def _clips(self, items: Any, length: int | None) -> Any:
         dataset = super()._clips(items, length)
-        # As on the datasets of `keras.utils.image_dataset_from_directory`.
-        videos = self._loader.videos
-        dataset.class_names = [*(videos.class_names or ())] or None
-        dataset.clip_info = self._clip_info(dataset.class_names)
-        dataset.file_paths = [*videos.paths]
+        _add_attributes(dataset, self._loader.videos, self._elements)
         dataset.batch_paths = self._batch_paths
         return dataset
 
@@ -131,5 +153,5 @@ class ListPipeline(ClipPipeline):
     def _turns(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the videos of an epoch and the positions of those not left out."""
         turns = self._order.turns(epoch)
-        is_left_out = np.isin(turns, [*self._left_out.copy()])
+        is_left_out = np.isin(turns, [*self._elements.left_out.copy()])
         return turns, np.flatnonzero(~is_left_out)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -134,14 +134,32 @@ class ViewSampler:
         )
 
 
-class ClipLoader:
+class Loader(Protocol):
     """Loads the clips of the videos of a list.
+
+    Attributes:
+        videos: The videos.
+        in_order: Whether it expects the videos in the order of the epochs.
+    """
+
+    videos: VideoList
+    in_order: bool
+
+    def load_with_times(self, index: int, epoch: int = 0) -> LoadedClips:
+        """Returns the clips of video `index` in an epoch."""
+        ...
+
+
+class ClipLoader:
+    """Loads the clips of the videos of a list, in any order.
 
     Args:
         videos: The videos.
         open_video: Opens a video.
         views: Reads the clips from an open video.
     """
+
+    in_order = False
 
     def __init__(
         self, videos: VideoList, open_video: OpenVideo, views: ViewSampler

@@ -2,24 +2,18 @@
 
 import abc
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_nonlocal.arguments import check_count
 from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
 from keras_nonlocal.data.datasets.clip_plan import Batches
+from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochCounter
-from keras_nonlocal.data.datasets.failures import FailurePolicy
-from keras_nonlocal.data.datasets.labels import LabelEncoder
-from keras_nonlocal.data.datasets.loading import LoadedClips, ViewSampler
+from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.lists.video_list import Label
-from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.optional_packages import import_tensorflow
-
-if TYPE_CHECKING:
-    from keras_nonlocal.models import ClipInfo
 
 
 class ClipPipeline(abc.ABC):
@@ -34,25 +28,21 @@ class ClipPipeline(abc.ABC):
     index of a video.
 
     Args:
-        views: Reads the clips from each video.
-        failures: Handles videos that cannot be read.
-        labels: Encodes the labels, or `None` for no labels.
+        elements: Handles failures and encodes labels.
         batches: How videos become elements.
+        in_order: Whether one video is loaded after the other, instead of several at a
+            time.
     """
 
     def __init__(
-        self,
-        views: ViewSampler,
-        failures: FailurePolicy,
-        labels: LabelEncoder | None,
-        batches: Batches,
+        self, elements: ElementLoader, batches: Batches, *, in_order: bool = False
     ) -> None:
-        self._views = views
-        self._failures = failures
-        self._labels = labels
+        self._in_order = in_order
+        self._elements = elements
+        self._views = elements.views
+        self._failures = elements.failures
         self._batches = batches
         self._counter = EpochCounter()
-        self._left_out: set[int] = set()
         self._tf = import_tensorflow()
 
     @property
@@ -105,9 +95,8 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
         if length is not None:
             items = items.apply(tf.data.experimental.assert_cardinality(length))
-        dataset = items.map(
-            self._as_is(self._loaded), num_parallel_calls=tf.data.AUTOTUNE
-        )
+        at_once = None if self._in_order else tf.data.AUTOTUNE
+        dataset = items.map(self._as_is(self._loaded), num_parallel_calls=at_once)
         if self._failures.leaves_out:
             dataset = dataset.filter(self._as_is(lambda is_read, _: is_read))
             dataset = dataset.concatenate(self._report_at_end(dataset))
@@ -124,22 +113,10 @@ class ClipPipeline(abc.ABC):
         dataset.resume = self._resume
         return dataset
 
-    def _clip_info(self, class_names: Sequence[str] | None) -> "ClipInfo":
-        """Returns the facts about the clips that a model trained on them keeps."""
-        from keras_nonlocal.models import ClipInfo
-
-        clips = self._views.clips
-        return ClipInfo(
-            tuple(class_names) if class_names and self._labels is not None else None,
-            clips.num_frames,
-            clips.frame_stride,
-            clips.target_fps,
-        )
-
     def _loaded(self, epoch: Any, index: Any, *content: Any) -> Any:
         """Returns whether an item could be read, and its element."""
         tf = self._tf
-        encoder = self._labels
+        encoder = self._elements.labels
         label_type = () if encoder is None else (tf.as_dtype(encoder.dtype),)
         is_read, clips, times, *labels = tf.numpy_function(
             self._try_to_load,
@@ -156,32 +133,26 @@ class ClipPipeline(abc.ABC):
 
     def _info(self, index: Any, times: Any) -> dict[str, Any]:
         tf = self._tf
-        num_views = self._views.num_views
         path = tf.numpy_function(
             lambda index: os.fsencode(self._path(int(index))), [index], tf.string
         )
         return {
             "path": tf.ensure_shape(path, ()),
             "times": tf.ensure_shape(times, self._views.times_shape),
-            "view": tf.constant(0) if num_views is None else tf.range(num_views),
+            "view": tf.constant(self._elements.views_of_clip()),
         }
 
     def _try_to_load(
         self, epoch: np.int64, index: np.int64, *content: Any
     ) -> tuple[Any, ...]:
         """Returns whether an item could be read, its pixels, times and label."""
-        is_read = True
-        try:
-            loaded = self._load(int(epoch), int(index), *content)
-        except VideoError as error:
-            self._failures.handle(error, int(index))
-            self._left_out.add(int(index))
-            is_read, loaded = False, self._views.nothing()
+        is_read, loaded, label = self._elements.load(
+            int(index),
+            lambda: self._load(int(epoch), int(index), *content),
+            lambda: self._label(int(index), *content),
+        )
         values = np.bool_(is_read), loaded.pixels, loaded.times
-        if self._labels is None:
-            return values
-        label = self._label(int(index), *content)
-        return *values, self._labels.encode(label, bool(loaded.is_mirrored))
+        return values if label is None else (*values, label)
 
     def _report_at_end(self, like: Any) -> Any:
         """Returns an empty dataset that reports the failures when it is reached."""

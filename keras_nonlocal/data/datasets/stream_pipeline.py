@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_nonlocal.data.datasets.clip_plan import ClipPlan
+from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.tfds import VideoStream
@@ -31,7 +32,8 @@ class StreamPipeline(ClipPipeline):
         shuffle_buffer: int,
     ) -> None:
         labels = plan.labeling.encoder(stream.class_names)
-        super().__init__(plan.views(), plan.failures, labels, plan.batches)
+        elements = ElementLoader(plan.views(), plan.failures, labels)
+        super().__init__(elements, plan.batches)
         self._stream = stream
         self._fps = fps
         self._shard = shard = plan.shard
@@ -90,6 +92,6 @@ class StreamPipeline(ClipPipeline):
     def _clips(self, items: Any, length: int | None) -> Any:
         dataset = super()._clips(items, length)
         dataset.class_names = [*(self._stream.class_names or ())] or None
-        dataset.clip_info = self._clip_info(dataset.class_names)
+        dataset.clip_info = self._elements.clip_info(dataset.class_names)
         dataset.file_paths = None
         return dataset

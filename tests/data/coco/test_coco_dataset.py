@@ -45,6 +45,7 @@ def epochs(dataset, count):
     """All batches of the first epochs of a PyDataset."""
     batches = []
     for _ in range(count):
+        dataset.on_epoch_begin()
         batches.append([dataset[index] for index in range(len(dataset))])
         dataset.on_epoch_end()
     return batches
