@@ -166,7 +166,7 @@ class ClipLoader:
     ) -> None:
         self.videos = videos
         self.views = views
-        self._open_video = open_video
+        self.open_video = open_video
 
     def load(self, index: int, epoch: int = 0) -> np.ndarray:
         """Returns the pixels of the clips of video `index` in an epoch."""
@@ -177,7 +177,7 @@ class ClipLoader:
         path = self.videos.paths[index]
         segment = self.videos.segments[index] if self.videos.segments else None
         return self.views.load(
-            lambda: self._open_video(path), path, index, epoch, segment
+            lambda: self.open_video(path), path, index, epoch, segment
         )
 
 

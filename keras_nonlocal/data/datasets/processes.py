@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from keras_nonlocal.data.datasets.epochs import EpochOrder
 from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips
-from keras_nonlocal.data.readers.video_reader import VideoError
+from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.optional_packages import import_grain
 
 # Clips that wait in a process until they are needed.
@@ -48,12 +48,14 @@ class ClipProcesses:
         self, loader: ClipLoader, order: EpochOrder, num_processes: int
     ) -> None:
         self._grain = import_grain()
+        _check_copied(loader.open_video)
         self.videos = loader.videos
         self._loader = loader
         self._order = order
         self._num_processes = num_processes
         self._lock = threading.Lock()
-        self._clips: Any = iter(())
+        # The iterator while the processes run. Nothing else refers to it.
+        self._clips: list[Any] = []
         self._next: Iterator[tuple[int, int]] = iter(())
         self._expected: tuple[int, int] | None = None
         self._stop: Any = None
@@ -63,7 +65,7 @@ class ClipProcesses:
         with self._lock:
             if self._expected != (epoch, index):
                 self._start(epoch, index)
-            outcome = next(self._clips)
+            outcome = next(self._clips[0])
             self._expected = next(self._next)
         if outcome.error is not None:
             raise outcome.error
@@ -85,17 +87,42 @@ class ClipProcesses:
         self._close()
         turns = self._order.turns(epoch).tolist()
         first = epoch * len(turns) + turns.index(index)
+        _allow_unparsed_flags()
         grain = self._grain
         turns_of_epochs = grain.MapDataset.source(_Turns(self._order))[first:]
         clips = turns_of_epochs.map(_Load(self._loader)).to_iter_dataset(
             grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
         )
         options = grain.MultiprocessingOptions(self._num_processes, _CLIPS_AHEAD)
-        self._clips = iter(clips.mp_prefetch(options))
-        # Also when the dataset is no longer used.
-        self._stop = weakref.finalize(self, self._clips.close)
+        self._clips = [iter(clips.mp_prefetch(options))]
+        # Also when the dataset is no longer used, or the program ends.
+        self._stop = weakref.finalize(self, _end, self._clips)
         self._next = _following(self._order, epoch, turns.index(index))
         next(self._next)
+
+
+def _end(clips: list[Any]) -> None:
+    clips.pop().close()
+
+
+def _check_copied(open_video: OpenVideo) -> None:
+    import cloudpickle
+
+    try:
+        cloudpickle.dumps(open_video)
+    except Exception as error:
+        raise ValueError(
+            "`open_video` must be a function that can be pickled for `workers`. "
+            f"Received: open_video={open_video!r} ({error})"
+        ) from error
+
+
+def _allow_unparsed_flags() -> None:
+    """Grain reads flags of absl, which only programs of absl parse."""
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
 
 
 def _following(
