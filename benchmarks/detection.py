@@ -175,7 +175,8 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     import keras
 
     model = own_model(case)
-    optimizer = keras.optimizers.SGD(0.001, momentum=0.9, weight_decay=1e-4)
+    # Random weights diverge at a common learning rate.
+    optimizer = keras.optimizers.SGD(1e-7, momentum=0.9, weight_decay=1e-4)
     model.compile(optimizer, jit_compile=True if case["jit"] else "auto")
     x, y = picture(case["objects"] or 0)
     memory = MemoryMeter()

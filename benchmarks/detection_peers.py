@@ -96,7 +96,8 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     model, detect, losses, versions = make(case["objects"] or 0)
     model.train(is_training)
     trainable = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(trainable, 0.001, momentum=0.9, weight_decay=1e-4)
+    # Random weights diverge at a common learning rate.
+    optimizer = torch.optim.SGD(trainable, 1e-7, momentum=0.9, weight_decay=1e-4)
     memory = MemoryMeter()
     result: dict[str, Any] = {"versions": versions}
 

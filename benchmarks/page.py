@@ -32,6 +32,7 @@ SECTIONS = {
     "long_clips": ("A training step on 128 frames", [["long_clips.py"]]),
     "startup": ("From import to the first step", [["startup.py", "--repeats", "3"]]),
     "clips": ("Reading clips", [["clips.py", "--memory-clips", "10000"]]),
+    "workers": ("Threads and processes", [["workers.py"]]),
     "feeding": ("Feeding an accelerator", [["feeding.py"]]),
     "export": ("Exported models", [["export.py"]]),
     "detection": (
