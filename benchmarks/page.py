@@ -2,6 +2,7 @@
 
 python benchmarks/page.py --peer ~/SlowFast          # all sections
 python benchmarks/page.py --only clips feeding       # these, the others stay
+python benchmarks/page.py --only block --compare     # and what became slower
 python benchmarks/page.py --only gpu                 # on a machine with a GPU
 python benchmarks/page.py --only detection --peer-python ~/torchvision/bin/python
 """
@@ -13,6 +14,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+from comparison import regressions
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER / "RESULTS.md"
@@ -64,14 +67,23 @@ def main() -> None:
     parser.add_argument(
         "--peer-python", metavar="PATH", help="Python of the peers of detection.py"
     )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="also print what became more than 5 % worse since the page was written",
+    )
     options = parser.parse_args()
     sections = written_sections()
     for key in options.only or (key for key in SECTIONS if key not in ON_GPU):
+        before = sections.get(key, "")
         sections[key] = section(key, options.peer, options.peer_python)
         texts = [sections[key] for key in SECTIONS if key in sections]
         log = (FOLDER / "LOG.md").read_text("utf-8")
         PAGE.write_text("\n".join([INTRODUCTION, *texts, log]), "utf-8")
         print(f"{key}: done")
+        if options.compare:
+            worse = regressions(before, sections[key])
+            print("\n".join(worse or ["nothing is more than 5 % worse"]))
 
 
 def written_sections() -> dict[str, str]:
