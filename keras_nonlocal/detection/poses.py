@@ -82,7 +82,7 @@ def decode_keypoints(heat_maps: Any, boxes: Any) -> Any:
     """
     side = heat_maps.shape[2]
     cells = _one_row_per_point(heat_maps)
-    best = ops.argmax(cells, axis=-1)
+    best = _first_largest(cells)
     lengths = ops.maximum(boxes[..., 2:] - boxes[..., :2], 1)
     width, height = lengths[..., None, 0], lengths[..., None, 1]
     columns = _window(best % side, ops.ceil(width), side)
@@ -93,7 +93,7 @@ def decode_keypoints(heat_maps: Any, boxes: Any) -> Any:
         ops.swapaxes(_window_weights(columns, ops.ceil(width), side), -1, -2),
     )
     resized = ops.reshape(resized, (*ops.shape(cells)[:-1], _WINDOW**2))
-    pixel = ops.argmax(resized, axis=-1)[..., None]
+    pixel = _first_largest(resized)[..., None]
     row = ops.take_along_axis(rows, pixel // _WINDOW, axis=-1)[..., 0]
     column = ops.take_along_axis(columns, pixel % _WINDOW, axis=-1)[..., 0]
     x = (column + 0.5) * (width / ops.ceil(width)) + boxes[..., None, 0]
@@ -148,6 +148,15 @@ def _one_row_per_point(heat_maps: Any) -> Any:
     side, points = heat_maps.shape[3:]
     by_point = ops.transpose(heat_maps, (0, 1, 4, 2, 3))
     return ops.reshape(by_point, (batch, count, points, side * side))
+
+
+def _first_largest(values: Any) -> Any:
+    """The index of the first of the largest values along the last axis.
+
+    Keras's `argmax` of floating-point numbers looks at their bits, which ONNX cannot.
+    """
+    is_largest = values == ops.max(values, axis=-1, keepdims=True)
+    return ops.argmax(ops.cast(is_largest, "int32"), axis=-1)
 
 
 def _window(cells: Any, sizes: Any, side: int) -> Any:

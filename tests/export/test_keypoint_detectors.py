@@ -58,7 +58,6 @@ def test_served_keypoints_are_those_of_predict(tmp_path, rng):
     assert not answer["keypoints"][1].numpy().any()
 
 
-@pytest.mark.thorough
 def test_onnx_gives_the_keypoints_of_predict(tmp_path, rng):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")
