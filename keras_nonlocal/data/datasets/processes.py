@@ -19,7 +19,7 @@ from keras_nonlocal.optional_packages import import_grain
 # Clips that wait in a process until they are needed.
 _CLIPS_AHEAD = 4
 # Grain deals out a known number of elements, and training may go on for long.
-_EPOCHS = 2**40
+_EPOCHS = 2**30
 
 
 class _Outcome(NamedTuple):
