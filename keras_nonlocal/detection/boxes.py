@@ -23,9 +23,7 @@ def areas(boxes: Any) -> Any:
     Returns:
         Shape `(…,)`; 0 for a box without width or height.
     """
-    width = ops.maximum(boxes[..., 2] - boxes[..., 0], 0)
-    height = ops.maximum(boxes[..., 3] - boxes[..., 1], 0)
-    return width * height
+    return _area(*ops.unstack(boxes, axis=-1))
 
 
 def pairwise_iou(boxes: Any, others: Any) -> Any:
@@ -38,13 +36,18 @@ def pairwise_iou(boxes: Any, others: Any) -> Any:
     Returns:
         Shape `(…, n, m)`; 0 where neither box has an area.
     """
-    first, second = boxes[..., :, None, :], others[..., None, :, :]
-    top_left = ops.maximum(first[..., :2], second[..., :2])
-    bottom_right = ops.minimum(first[..., 2:], second[..., 2:])
-    sides = ops.maximum(bottom_right - top_left, 0)
-    intersection = sides[..., 0] * sides[..., 1]
-    union = areas(first) + areas(second) - intersection
-    return ops.where(union > 0, intersection / ops.where(union > 0, union, 1), 0)
+    first = [ops.expand_dims(side, -1) for side in ops.unstack(boxes, axis=-1)]
+    second = [ops.expand_dims(side, -2) for side in ops.unstack(others, axis=-1)]
+    top_left = [ops.maximum(first[i], second[i]) for i in (0, 1)]
+    bottom_right = [ops.minimum(first[i], second[i]) for i in (2, 3)]
+    intersection = _area(*top_left, *bottom_right)
+    union = _area(*first) + _area(*second) - intersection
+    has_area = union > 0
+    return ops.where(has_area, intersection / ops.where(has_area, union, 1), 0)
+
+
+def _area(x1: Any, y1: Any, x2: Any, y2: Any) -> Any:
+    return ops.maximum(x2 - x1, 0) * ops.maximum(y2 - y1, 0)
 
 
 def encode(reference: Any, boxes: Any, weights: Sequence[float]) -> Any:

@@ -6,12 +6,12 @@ added one after another, which takes a fraction of the memory of sampling all at
 """
 
 import copy
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_nonlocal.detection.boxes import areas
@@ -106,31 +106,30 @@ class RoIAlign:
         height = ops.take(table.heights, levels)
         strides = ops.convert_to_tensor(self.strides, boxes.dtype)
         scaled = boxes / ops.take(strides, levels)[..., None]
-        all_rows = self._points(scaled[..., 1], scaled[..., 3], self.output_size[0])
-        all_columns = self._points(scaled[..., 0], scaled[..., 2], self.output_size[1])
-        places, weights = [], []
-        for y_points, x_points in itertools.product(all_rows, all_columns):
-            rows, columns = _neighbors(y_points, height), _neighbors(x_points, width)
-            for (row, of_row), (column, of_column) in itertools.product(rows, columns):
-                line = start[..., None] + row * width[..., None]
-                places.append(line[..., :, None] + column[..., None, :])
-                weight = of_row[..., :, None] * of_column[..., None, :]
-                weights.append(ops.cast(weight, table.rows.dtype))
-        total, rows = _weighted_rows(table.rows, places, weights)
-        return total / self.sampling_ratio**2, table.with_rows(rows)
+        rows, row_weights = _neighbors(
+            self._points(scaled[..., 1], scaled[..., 3], self.output_size[0]), height
+        )
+        columns, column_weights = _neighbors(
+            self._points(scaled[..., 0], scaled[..., 2], self.output_size[1]), width
+        )
+        lines = start[..., None] + rows * width[..., None]
+        # All pairs of a row and a column: (terms, batch, regions, height, width).
+        places = _of_all_pairs(ops.add, lines, columns)
+        weights = _of_all_pairs(ops.multiply, row_weights, column_weights)
+        weights = ops.cast(weights, table.rows.dtype)
+        total, rows_again = _weighted_rows(table.rows, places, weights)
+        return total / self.sampling_ratio**2, table.with_rows(rows_again)
 
-    def _points(self, low: Any, high: Any, cells: int) -> list[Any]:
-        """Places of the points along an axis, `(batch, regions, cells)` each."""
+    def _points(self, low: Any, high: Any, cells: int) -> Any:
+        """Places of the points along an axis, `(points, batch, regions, cells)`."""
         if self.is_aligned:
             low, high = low - 0.5, high - 0.5
         else:
             high = ops.maximum(high, low + 1)
         cell = (high - low)[..., None] / cells
-        numbers = ops.cast(ops.arange(cells), low.dtype)
-        return [
-            low[..., None] + cell * (numbers + (point + 0.5) / self.sampling_ratio)
-            for point in range(self.sampling_ratio)
-        ]
+        points = (np.arange(self.sampling_ratio) + 0.5) / self.sampling_ratio
+        numbers = np.arange(cells) + points[:, None, None, None]
+        return low[..., None] + cell * ops.convert_to_tensor(numbers, low.dtype)
 
 
 class FeatureTable:
@@ -161,8 +160,16 @@ class FeatureTable:
         return table
 
 
-def _neighbors(points: Any, size: Any) -> list[tuple[Any, Any]]:
-    """The two positions on both sides of points, each with its weight."""
+def _neighbors(points: Any, size: Any) -> tuple[Any, Any]:
+    """The two positions on both sides of points, and their weights.
+
+    Args:
+        points: Places, `(points, batch, regions, cells)`.
+        size: Positions along the axis, `(batch, regions)`.
+
+    Returns:
+        Two tensors `(2 * points, batch, regions, cells)`.
+    """
     size = size[..., None]
     last = ops.cast(size - 1, points.dtype)
     is_near = (points >= -1) & (points <= last + 1)
@@ -172,18 +179,24 @@ def _neighbors(points: Any, size: Any) -> list[tuple[Any, Any]]:
     near = ops.cast(is_near, points.dtype)
     below = ops.cast(lower, "int32")
     above = ops.minimum(below + 1, size - 1)
-    return [(below, (1 - share) * near), (above, share * near)]
+    weights = [(1 - share) * near, share * near]
+    return ops.concatenate([below, above], axis=0), ops.concatenate(weights, axis=0)
 
 
-def _weighted_rows(
-    table: Any, places: list[Any], weights: list[Any]
-) -> tuple[Any, Any]:
+def _of_all_pairs(operation: Any, rows: Any, columns: Any) -> Any:
+    """`(n, …, height)` and `(m, …, width)` to `(n * m, …, height, width)`."""
+    pairs = operation(rows[:, None, ..., :, None], columns[None, ..., None, :])
+    return ops.reshape(pairs, (-1, *ops.shape(pairs)[2:]))
+
+
+def _weighted_rows(table: Any, places: Any, weights: Any) -> tuple[Any, Any]:
     """The sum over the terms of the rows at `places` times weights, and the table."""
     if keras.backend.backend() == "tensorflow":
         from keras_nonlocal.layers.kernels.tensorflow_rows import weighted_rows
 
         return weighted_rows(table, places, weights)
     total: Any = 0
-    for place, weight in zip(places, weights, strict=True):
-        total = total + ops.take(table, place, axis=0) * weight[..., None]
+    for term in range(places.shape[0]):
+        rows = ops.take(table, places[term], axis=0)
+        total = total + rows * weights[term][..., None]
     return total, table

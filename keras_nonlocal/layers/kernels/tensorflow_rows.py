@@ -9,7 +9,7 @@ _TERMS_AT_ONCE = 4
 
 
 def weighted_rows(
-    table: tf.Tensor, places: list[Any], weights: list[Any]
+    table: tf.Tensor, places: tf.Tensor, weights: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns Σ `table[place]` · weight, one term after another, and the table.
 
@@ -20,38 +20,39 @@ def weighted_rows(
 
     Args:
         table: `(rows, channels)`.
-        places: Rows of each term, integers, all of one shape `(…,)`.
-        weights: Weights of each term, `(…,)`, of the dtype of the table.
+        places: Rows of each term, integers, `(terms, …)`.
+        weights: Weights of each term, `(terms, …)`, of the dtype of the table.
 
     Returns:
         `(…, channels)` and `table`.
     """
 
     @tf.custom_gradient
-    def compute(table: Any, *weights: Any) -> Any:
+    def compute(table: Any, weights: Any) -> Any:
         total: Any = None
-        for place, weight in zip(places, weights, strict=True):
+        for place, weight in zip(tf.unstack(places), tf.unstack(weights), strict=True):
             with tf.control_dependencies([] if total is None else [total]):
                 term = tf.gather(table, place) * weight[..., tf.newaxis]
             total = term if total is None else total + term
 
         def gradients(upstream: Any, of_table: Any) -> Any:
-            for first in range(0, len(places), _TERMS_AT_ONCE):
+            for first in range(0, places.shape[0], _TERMS_AT_ONCE):
                 some = slice(first, first + _TERMS_AT_ONCE)
                 with tf.control_dependencies([of_table]):
-                    terms = upstream * tf.stack(weights[some])[..., tf.newaxis]
+                    terms = upstream * weights[some, ..., tf.newaxis]
                 of_table += tf.math.unsorted_segment_sum(
-                    terms, tf.stack(places[some]), tf.shape(table)[0]
+                    terms, places[some], tf.shape(table)[0]
                 )
-            # Graphs leave these out where regions are constants, as proposals are.
-            of_weights = [
-                tf.reduce_sum(tf.gather(table, place) * upstream, -1)
-                for place in places
-            ]
-            return of_table, *of_weights
+            # Graphs leave this out where regions are constants, as proposals are.
+            of_weights = tf.map_fn(
+                lambda place: tf.reduce_sum(tf.gather(table, place) * upstream, -1),
+                places,
+                fn_output_signature=upstream.dtype,
+            )
+            return of_table, of_weights
 
         return (total, tf.identity(table)), gradients
 
     # In a branch, gradients can refer to its own tensors, and not to those of the graph
     # around the graph around it.
-    return compute(tf.identity(table), *weights)
+    return compute(tf.identity(table), weights)
