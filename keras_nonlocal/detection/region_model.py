@@ -274,9 +274,16 @@ class RegionModel(ReplicatedModel):
             self.classes,
             self.heads(),
             self._noise,
-            skips_empty_regions=keras.backend.backend() != "jax"
-            and not self.jit_compile,
+            skips_empty_regions=self._skips_empty_regions,
         )
+
+    @property
+    def _skips_empty_regions(self) -> bool:
+        if keras.backend.backend() == "jax" or self.jit_compile:
+            return False
+        # The penalties of a branch cannot be added outside of it.
+        layers = [layer for head in self.heads().values() for layer in head.layers]
+        return all(layer.activity_regularizer is None for layer in layers)
 
     def _noise(self, shape: Any) -> Any:
         return keras.random.uniform(shape, seed=self._sampling)

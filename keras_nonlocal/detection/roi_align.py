@@ -186,7 +186,9 @@ def _neighbors(points: Any, size: Any) -> tuple[Any, Any]:
 def _of_all_pairs(operation: Any, rows: Any, columns: Any) -> Any:
     """`(n, …, height)` and `(m, …, width)` to `(n * m, …, height, width)`."""
     pairs = operation(rows[:, None, ..., :, None], columns[None, ..., None, :])
-    return ops.reshape(pairs, (-1, *ops.shape(pairs)[2:]))
+    # Known, also where the number of regions is not.
+    count = rows.shape[0] * columns.shape[0]
+    return ops.reshape(pairs, (count, *ops.shape(pairs)[2:]))
 
 
 def _weighted_rows(table: Any, places: Any, weights: Any) -> tuple[Any, Any]:

@@ -45,6 +45,7 @@ def after_all_gradients(optimizer: Any) -> Iterator[None]:
         yield
         return
     apply = optimizer.apply_gradients
+    own = vars(optimizer).get("apply_gradients")
 
     def wait_and_apply(
         pairs: Iterable[tuple[Any, Any]], *args: Any, **kwargs: Any
@@ -59,6 +60,8 @@ def after_all_gradients(optimizer: Any) -> Iterator[None]:
         yield
     finally:
         del optimizer.apply_gradients
+        if own is not None:
+            optimizer.apply_gradients = own
 
 
 def average_moving_statistics(model: keras.Model, share: Tensor) -> None:

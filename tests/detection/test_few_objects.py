@@ -151,7 +151,7 @@ def random_regions(rng, count):
 
 
 @on_tensorflow
-@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
+@pytest.mark.parametrize("how", ["eager", "graph", "open sizes", "xla"])
 def test_gradients_of_two_uses_of_the_features(rng, how):
     import tensorflow as tf
 
@@ -179,7 +179,11 @@ def test_gradients_of_two_uses_of_the_features(rng, how):
             total = value(features, all_boxes)
         return tape.gradient(total, (features, all_boxes))
 
-    if how != "eager":
+    if how == "open sizes":
+        channels = [tf.TensorSpec((None, None, None, 3), "float64")] * 2
+        regions = [tf.TensorSpec((None, None, 4), "float64")] * 2
+        gradients = tf.function(gradients, input_signature=[channels, regions])
+    elif how != "eager":
         gradients = tf.function(gradients, jit_compile=how == "xla")
     features = [tf.constant(level) for level in features]
     all_boxes = [tf.constant(boxes) for _, boxes, _ in uses]

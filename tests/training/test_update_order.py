@@ -86,3 +86,20 @@ def test_a_step_leaves_the_optimizer_as_it_was(rng):
         ends.append(model.get_weights())
     for one, other in zip(*ends, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_an_optimizer_with_its_own_updates_keeps_them():
+    optimizer = keras.optimizers.SGD(0.1)
+    apply, seen = optimizer.apply_gradients, []
+    optimizer.apply_gradients = lambda pairs, **kwargs: (
+        seen.append(1),
+        apply([(0 * gradient, variable) for gradient, variable in pairs], **kwargs),
+    )
+    model = small_model(optimizer)
+    start = model.get_weights()
+    for _ in range(2):
+        model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+        model.make_train_function(force=True)
+    assert len(seen) >= 2
+    for before, after in zip(start, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)

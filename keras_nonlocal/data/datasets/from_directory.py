@@ -209,9 +209,11 @@ def video_dataset_from_directory(
             Defaults to `False`.
         dataset_type: `"tf.data"`, or `"keras"` for a `keras.utils.PyDataset` with the
             same clips in the same order, which needs no TensorFlow. Call `fit` with
-            `shuffle=False` then. Its `batch_size` must be a number, and a video that
-            `on_error` leaves out makes its batch smaller instead of moving later
-            videos into it. Defaults to `None`: `"tf.data"` if TensorFlow is installed.
+            `shuffle=False` then. Its `batch_size` must be a number. A video that
+            `on_error` leaves out makes its batch smaller; since Keras asks for a fixed
+            number of batches, one of which nothing can be read is another one again.
+            Batches are always tuples, and paths are `str`. Defaults to `None`:
+            `"tf.data"` if TensorFlow is installed.
         workers: Number of processes that decode, with the same clips in the same
             order. Threads share Python's lock, so more than a few processors need
             processes. They need Grain (`pip install grain`), an `open_video` that can

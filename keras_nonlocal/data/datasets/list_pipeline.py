@@ -1,5 +1,6 @@
 """Datasets of clips from a list of videos."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ from keras_nonlocal.data.datasets.clip_plan import (
 )
 from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
-from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips, Loader
+from keras_nonlocal.data.datasets.loading import (
+    ClipLoader,
+    ClosableLoader,
+    LoadedClips,
+    Loader,
+)
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
@@ -134,6 +140,9 @@ class ListPipeline(ClipPipeline):
         dataset = super()._clips(items, length)
         _add_attributes(dataset, self._loader.videos, self._elements)
         dataset.batch_paths = self._batch_paths
+        if isinstance(self._loader, ClosableLoader):
+            # TensorFlow keeps the functions of a dataset, and so the loader.
+            weakref.finalize(dataset, self._loader.close)
         return dataset
 
     def _first_item(self, epoch: int, batch: int) -> int:

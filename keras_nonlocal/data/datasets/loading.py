@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -147,6 +147,15 @@ class Loader(Protocol):
 
     def load_with_times(self, index: int, epoch: int = 0) -> LoadedClips:
         """Returns the clips of video `index` in an epoch."""
+        ...
+
+
+@runtime_checkable
+class ClosableLoader(Loader, Protocol):
+    """A loader that holds processes."""
+
+    def close(self) -> None:
+        """Ends the processes, until clips are asked for again."""
         ...
 
 

@@ -5,7 +5,9 @@ do not. Grain deals the clips out to them, moves pixels through shared memory an
 the order.
 """
 
+import contextlib
 import itertools
+import multiprocessing
 import threading
 import weakref
 from collections.abc import Iterator
@@ -65,13 +67,23 @@ class ClipProcesses:
         with self._lock:
             if self._expected != (epoch, index):
                 self._start(epoch, index)
-            outcome = next(self._clips[0])
+            outcome = self._take()
             self._expected = next(self._next)
         if outcome.error is not None:
             raise outcome.error
         assert outcome.video == index
         assert outcome.clips is not None
         return LoadedClips(*outcome.clips)
+
+    def _take(self) -> _Outcome:
+        try:
+            outcome: _Outcome = next(self._clips[0])
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"A process of `workers` ended, maybe for want of memory. "
+                f"Received: {error}"
+            ) from error
+        return outcome
 
     def close(self) -> None:
         """Ends the processes."""
@@ -85,6 +97,12 @@ class ClipProcesses:
 
     def _start(self, epoch: int, index: int) -> None:
         self._close()
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise RuntimeError(
+                "A program with `workers` must do its work under "
+                '`if __name__ == "__main__":`, because each process imports it. '
+                "Received: a process that asks for processes"
+            )
         turns = self._order.turns(epoch).tolist()
         first = epoch * len(turns) + turns.index(index)
         _allow_unparsed_flags()
@@ -102,7 +120,8 @@ class ClipProcesses:
 
 
 def _end(clips: list[Any]) -> None:
-    clips.pop().close()
+    with contextlib.suppress(Exception):
+        clips.pop().close()
 
 
 def _check_copied(open_video: OpenVideo) -> None:
@@ -165,4 +184,6 @@ class _Load:
         try:
             return _Outcome(index, self._loader.load_with_times(index, epoch), None)
         except VideoError as error:
-            return _Outcome(index, None, error)
+            # Without what a reader's own class of error may need to be copied.
+            plain = VideoError(error.path, error.reason, error.segment)
+            return _Outcome(index, None, plain)

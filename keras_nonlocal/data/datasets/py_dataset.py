@@ -37,6 +37,12 @@ class ClipPyDataset(BatchesAhead):
         assert size is not None
         whole, rest = divmod(order.length, size)
         keeps_rest = rest > 0 and not batches.drop_remainder
+        if whole + keeps_rest == 0:
+            raise ValueError(
+                "`batch_size` must not be larger than the number of videos with "
+                f"`drop_remainder=True`. Received: batch_size={size} for "
+                f"{order.length} videos"
+            )
         num_threads = 1 if loader.in_order else None
         super().__init__(whole + keeps_rest, num_threads, **place)
         self._loader = loader
@@ -79,7 +85,7 @@ class ClipPyDataset(BatchesAhead):
             parts.append(
                 {
                     "path": np.array(
-                        [self._loader.videos.paths[index] for index in indices], object
+                        [self._loader.videos.paths[index] for index in indices]
                     ),
                     "times": np.stack([element.loaded.times for element in elements]),
                     "view": np.stack([self._elements.views_of_clip() for _ in indices]),

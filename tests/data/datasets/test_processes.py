@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_nonlocal.data import VideoError, VideoList, video_dataset_from_list
+from keras_nonlocal.data import (
+    PyAVReader,
+    VideoError,
+    VideoList,
+    video_dataset_from_list,
+)
 from tests.data.datasets.test_py_dataset import assert_equal, epoch_of
 from tests.data.videos import moving_pictures, write_video
 
@@ -113,9 +118,12 @@ def test_an_error_of_a_process_is_raised_here(
     assert [Path(error.path).name for error in seen] == ["broken.mp4"]
 
 
-def test_processes_end_with_the_dataset(videos: VideoList) -> None:
+@pytest.mark.parametrize("dataset_type", ["tf.data", "keras"])
+def test_processes_end_with_the_dataset(videos: VideoList, dataset_type: str) -> None:
+    if dataset_type == "tf.data":
+        pytest.importorskip("tensorflow")
     before = processes()
-    dataset = load(videos, dataset_type="keras", workers=2)
+    dataset = load(videos, dataset_type=dataset_type, workers=2)
     assert processes() <= before
     epoch_of(dataset)
     own = processes() - before
@@ -157,6 +165,51 @@ if __name__ == "__main__":
     assert until(
         lambda: not any(Path(f"/proc/{number}").exists() for number in numbers.split())
     )
+
+
+class OwnError(VideoError):
+    """An error that cannot be made again out of its arguments."""
+
+    def __init__(self, code: int, path: str) -> None:
+        super().__init__(path, f"code {code}")
+
+
+def read_or_raise(path: str) -> Any:
+    if path.endswith("3.mp4"):
+        raise OwnError(7, path)
+    return PyAVReader(path)
+
+
+def test_errors_of_readers_with_their_own_classes(videos: VideoList) -> None:
+    dataset = load(videos, dataset_type="keras", workers=2, open_video=read_or_raise)
+    epoch_of(dataset)
+    reasons = {Path(path).name: why for path, why in dataset.failures.reasons.items()}
+    assert reasons["3.mp4"] == "code 7"
+    assert len(reasons) == 2
+
+
+def test_a_program_without_a_guard_is_told_so(
+    videos: VideoList, tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(f"""
+from keras_nonlocal.data import VideoList, video_dataset_from_list
+videos = VideoList({videos.paths!r})
+data = video_dataset_from_list(
+    videos, batch_size=3, num_frames=4, frame_stride=2, crop_size=24, seed=1,
+    verbose=False, on_error="skip", workers=2, dataset_type="keras")
+print(data[0][0].shape)
+""")
+    found = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert found.returncode != 0
+    assert 'must do its work under `if __name__ == "__main__":`' in found.stderr
 
 
 def test_wrong_numbers_of_workers(videos: VideoList) -> None:

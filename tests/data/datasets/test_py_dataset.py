@@ -64,7 +64,7 @@ def assert_equal(batches: list[Any], others: list[Any]) -> None:
         ):
             one, two = np.asarray(one), np.asarray(two)
             if two.dtype == object and isinstance(two.flat[0], bytes):
-                one = np.vectorize(str.encode)(one.astype(str)).astype(object)
+                one = np.vectorize(str.encode)(one).astype(object)
             else:
                 assert one.dtype == two.dtype
             np.testing.assert_array_equal(one, two)
@@ -178,6 +178,8 @@ def test_a_broken_video_raises_its_own_error(directory: Path) -> None:
 def test_arguments_that_do_not_fit(videos: VideoList) -> None:
     with pytest.raises(ValueError, match=r"`batch_size` must be a number .*None"):
         load(videos, batch_size=None)
+    with pytest.raises(ValueError, match=r"`batch_size` must .*batch_size=8 for 7 "):
+        load(videos, batch_size=8, drop_remainder=True)
     with pytest.raises(ValueError, match=r"`dataset_type` must be .*'numpy'"):
         load(videos, "numpy")
 
