@@ -221,17 +221,36 @@ def _read_config(file: Path, kind: type[Settings]) -> _SavedConfig:
         settings: Settings
         if "options" in saved and kind is TrainingSettings:
             settings = _settings_of_options(saved)
+        elif _is_of_another_command(saved["settings"], kind):
+            raise _OtherCommandError(
+                "`output` must be new, or hold a run of the same command. "
+                f"Received: output={str(file.parent)!r}, which holds one of another"
+            )
         else:
             settings = kind.from_dict(saved["settings"])
         return _SavedConfig(
             settings, dict(saved.get("plan", {})), dict(saved.get("videos", {}))
         )
+    except _OtherCommandError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             "`output` must be new, or hold a training run. Received: "
             f"output={str(file.parent)!r}, whose {file.name} is of something else: "
             f"{error}"
         ) from error
+
+
+class _OtherCommandError(ValueError):
+    pass
+
+
+def _is_of_another_command(settings: Any, kind: type[Settings]) -> bool:
+    """Whether settings name other data than those of the command."""
+    own = kind().to_dict().get("data", {})
+    there = settings.get("data", {})
+    # The first one is that of the videos or of the annotations.
+    return bool(own) and bool(there) and next(iter(own)) not in there
 
 
 def _settings_of_options(saved: Mapping[str, Any]) -> TrainingSettings:

@@ -61,8 +61,8 @@ def weights_named(weights: PathName | None) -> Iterator[None]:
         if not isinstance(error, DownloadError) and type(error) is not Exception:
             raise
         raise ValueError(
-            "`weights` must be none or the path of a file where they cannot be "
-            f"downloaded: {str(error).rstrip('.')}. Received: weights={weights!r}"
+            "`weights` must be none or the path of a file, since a download failed: "
+            f"{str(error).rstrip('.')}. Received: weights={weights!r}"
         ) from error
 
 

@@ -33,10 +33,17 @@ def read_videos(
         from keras_nonlocal.data import list_directory
 
         return list_directory(source, class_names=class_names)
+    from keras_nonlocal.data.lists.video_search import VIDEO_EXTENSIONS
+
+    problem = None
     if not os.path.isfile(source):
+        problem = "which does not exist"
+    elif source.lower().endswith(VIDEO_EXTENSIONS):
+        problem = "a single video"
+    if problem is not None:
         raise ValueError(
             "The videos must be a directory with a folder per class, or a list. "
-            f"Received: {source!r}"
+            f"Received: {source!r}, {problem}"
         )
     return _read_list(source, list_format, root, class_names)
 

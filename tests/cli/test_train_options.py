@@ -15,7 +15,7 @@ import keras_nonlocal.models
 from keras_nonlocal.cli import _parser, main
 from keras_nonlocal.cli.options.errors import in_options
 from keras_nonlocal.cli.options.training import training_settings
-from keras_nonlocal.runs import TrainingSettings
+from keras_nonlocal.runs import DetectorSettings, TrainingSettings
 from keras_nonlocal.weights import DownloadError
 from tests.cli.train_command import arguments
 from tests.data.videos import moving_pictures, write_video
@@ -125,8 +125,8 @@ def test_weights_that_cannot_be_downloaded(videos, tmp_path, capsys, monkeypatch
     monkeypatch.setattr(keras_nonlocal.models, "NLResNet", fail)
     assert main(arguments(videos, tmp_path / "out", weights="imagenet")) == 2
     assert capsys.readouterr().err == (
-        "keras-nonlocal: `--weights` must be none or the path of a file where they "
-        "cannot be downloaded: URL fetch failure on https://a.b/c.h5: None -- no "
+        "keras-nonlocal: `--weights` must be none or the path of a file, since a "
+        "download failed: URL fetch failure on https://a.b/c.h5: None -- no "
         "route. Received: --weights='imagenet'\n"
     )
     monkeypatch.setattr(keras_nonlocal.models, "NLResNet", lambda *a, **b: 1 / 0)
@@ -279,6 +279,25 @@ def test_a_foreign_config_is_one_error(videos, tmp_path, capsys, content):
     printed = capsys.readouterr().err
     assert "whose config.json is of something else" in printed
     assert printed.count("\n") == 1
+
+
+def test_a_run_of_another_command_is_named(videos, tmp_path, capsys):
+    settings = DetectorSettings().to_dict()
+    (tmp_path / "config.json").write_text(json.dumps({"settings": settings}))
+    assert main(arguments(videos, tmp_path)) == 2
+    printed = capsys.readouterr().err
+    assert "must be new, or hold a run of the same command. Received: " in printed
+    assert "Settings" not in printed
+    assert printed.count("\n") == 1
+
+
+def test_what_is_neither_a_directory_nor_a_list(videos, tmp_path, capsys):
+    one = next((videos / "train").rglob("*.mp4"))
+    for source, problem in ((tmp_path / "no", "does not exist"), (one, "single video")):
+        assert main(arguments(source, tmp_path / "out")) == 2
+        printed = capsys.readouterr().err
+        assert problem in printed
+        assert printed.count("\n") == 1
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])

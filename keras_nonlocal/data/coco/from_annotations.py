@@ -26,7 +26,7 @@ from keras_nonlocal.data.coco.tf_dataset import tf_dataset
 from keras_nonlocal.data.datasets.clip_plan import Order, report
 from keras_nonlocal.data.datasets.failures import FailurePolicy, OnError
 from keras_nonlocal.files import printable
-from keras_nonlocal.optional_packages import has_tensorflow
+from keras_nonlocal.optional_packages import has_tensorflow, import_pycocotools_mask
 
 _LOGGER = logging.getLogger("keras_nonlocal")
 # A warning lists as many wrong objects, and `wrong_objects` has all of them.
@@ -171,6 +171,8 @@ def coco_dataset(
         [COCO's data format](https://cocodataset.org/#format-data).
     """
     check_choice("dataset_type", dataset_type, ("tf.data", "keras", None))
+    if masks:
+        import_pycocotools_mask()  # before pictures are loaded in threads
     contents = Contents(masks, keypoints, flip_pairs, oks_sigmas)
     sizing = Sizing(short_side, long_side, buckets)
     order = Order(shuffle, seed, shard)

@@ -63,7 +63,7 @@ def assert_equal(batches: list[Any], others: list[Any]) -> None:
             keras.tree.flatten(batch), keras.tree.flatten(other), strict=True
         ):
             one, two = np.asarray(one), np.asarray(two)
-            if two.dtype == object and isinstance(two.flat[0], bytes):
+            if two.dtype == object and one.dtype != object:
                 one = np.vectorize(str.encode)(one).astype(object)
             else:
                 assert one.dtype == two.dtype
