@@ -69,7 +69,7 @@ def decode_keypoints(heat_maps: Any, boxes: Any) -> Any:
     searched. In boxes of up to 56 pixels, these are all. In larger ones, the result is
     another where interpolation lifts a distant maximum above the largest cell. Of heat
     maps with a peak of ten times their noise, about one in 500 differs, and the logit
-    at the point found is lower by up to 2 % of the range of the heat map. Of pure
+    at the point found is lower by up to 3 % of the range of the heat map. Of pure
     noise, about one in five differs, by up to 12 % of the range.
 
     Args:

@@ -15,7 +15,6 @@ from keras_nonlocal.experiments.fitting import (
     compile_model,
     fit,
     restart,
-    set_learning_rate,
 )
 from keras_nonlocal.experiments.networks import (
     clip_network_of,
@@ -31,6 +30,7 @@ from keras_nonlocal.experiments.relation_clips import (
     draw_clips,
     draw_stills,
 )
+from keras_nonlocal.experiments.start_trainer import StartTrainer
 from keras_nonlocal.experiments.trainings import SmallRecipe, StillTraining, Training
 from keras_nonlocal.experiments.weight_files import load_weights, save_weights
 from keras_nonlocal.metrics import MeanAveragePrecision
@@ -45,7 +45,7 @@ _PRECISE_BATCHES = 10**6
 _PRECISE_BATCH_SIZE = 120
 
 
-class StillTrainer:
+class StillTrainer(StartTrainer):
     """Trains the image networks that runs on clips start from.
 
     Args:
@@ -54,40 +54,17 @@ class StillTrainer:
     """
 
     def __init__(self, training: StillTraining, folder: Path) -> None:
+        super().__init__(training, training.recipe.still_steps, folder)
         self.training = training
-        self._folder = folder
-        self._compiled: keras.Model | None = None
 
-    def file(self, seed: int) -> Path:
-        """Returns the path of the trained weights."""
-        return self._folder / f"{self.training.key}-{seed}.npz"
+    def _new(self, seed: int) -> keras.Model:
+        return image_network_of(self.training, seed)
 
-    def train(self, seed: int) -> None:
-        """Trains and saves the network of a seed."""
-        recipe = self.training.recipe
-        model = self._restarted(seed)
+    def _batch(self, seed: int, step: int) -> Batch:
         task = ClipTask(size=self.training.size)
-        for step in range(recipe.still_steps):
-            images, label = draw_stills(
-                task, "training", recipe.still_batch_size, seed, step
-            )
-            set_learning_rate(model, recipe, step / recipe.still_steps)
-            model.train_on_batch(images.astype("float32"), label)
-        save_weights(self.file(seed), model)
-
-    def network(self, seed: int) -> keras.Model:
-        """Returns the trained network of a seed."""
-        model = image_network_of(self.training, seed)
-        load_weights(self.file(seed), model)
-        return model
-
-    def _restarted(self, seed: int) -> keras.Model:
-        model = image_network_of(self.training, seed)
-        if self._compiled is None:
-            recipe = self.training.recipe
-            compile_model(model, recipe)
-            self._compiled = model
-        return restart(self._compiled, model)
+        size = self.training.recipe.still_batch_size
+        images, label = draw_stills(task, "training", size, seed, step)
+        return images.astype("float32"), label
 
 
 class ClipTrainer:

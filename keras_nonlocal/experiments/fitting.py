@@ -1,4 +1,4 @@
-"""What the training runs at small scale have in common."""
+"""The training loop of all small-scale runs."""
 
 import math
 from collections.abc import Callable

@@ -14,7 +14,6 @@ from keras_nonlocal.experiments.fitting import (
     compile_model,
     fit,
     restart,
-    set_learning_rate,
 )
 from keras_nonlocal.experiments.rank_networks import (
     copy_first_half,
@@ -23,10 +22,10 @@ from keras_nonlocal.experiments.rank_networks import (
     single_network_of,
 )
 from keras_nonlocal.experiments.rank_trainings import RankTraining, SinglesTraining
-from keras_nonlocal.experiments.weight_files import load_weights, save_weights
+from keras_nonlocal.experiments.start_trainer import StartTrainer
 
 
-class SinglesTrainer:
+class SinglesTrainer(StartTrainer):
     """Trains the networks for single things whose first half other runs start from.
 
     Args:
@@ -35,34 +34,15 @@ class SinglesTrainer:
     """
 
     def __init__(self, training: SinglesTraining, folder: Path) -> None:
+        super().__init__(training, training.steps, folder)
         self.training = training
-        self._folder = folder
-        self._compiled: keras.Model | None = None
 
-    def file(self, seed: int) -> Path:
-        """Returns the path of the trained weights."""
-        return self._folder / f"{self.training.key}-{seed}.npz"
+    def _new(self, seed: int) -> keras.Model:
+        return single_network_of(self.training.task, seed)
 
-    def train(self, seed: int) -> None:
-        """Trains and saves the network of a seed."""
-        recipe, task = self.training.recipe, self.training.task
-        model = single_network_of(task, seed)
-        if self._compiled is None:
-            compile_model(model, recipe)
-            self._compiled = model
-        model = restart(self._compiled, model)
-
-        for step in range(self.training.steps):
-            batch = task.draw_singles("training", recipe.batch_size, seed, step)
-            set_learning_rate(model, recipe, step / self.training.steps)
-            model.train_on_batch(*batch)
-        save_weights(self.file(seed), model)
-
-    def network(self, seed: int) -> keras.Model:
-        """Returns the trained network of a seed."""
-        model = single_network_of(self.training.task, seed)
-        load_weights(self.file(seed), model)
-        return model
+    def _batch(self, seed: int, step: int) -> Batch:
+        task, size = self.training.task, self.training.recipe.batch_size
+        return task.draw_singles("training", size, seed, step)
 
 
 class RankTrainer:

@@ -1,4 +1,4 @@
-"""`RankTraining`: everything that a training run on signals or images depends on."""
+"""`RankTraining`: all settings that determine a run on signals or images."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

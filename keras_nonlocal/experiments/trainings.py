@@ -1,4 +1,4 @@
-"""`Training`: everything that a training run at small scale depends on."""
+"""`Training`: all settings that determine a small-scale run."""
 
 import hashlib
 import json

@@ -92,11 +92,12 @@ def compared_with_a_full_search(heat_maps, boxes):
     """The share of points that differ, and how much of the range is lost at most."""
     places, logits = decode_heat_maps(heat_maps, boxes)
     found = found_in_graph(heat_maps, boxes)
-    # Two neighbors can be equal but for rounding.
-    differs = np.abs(found[..., :2] - places).max(axis=-1) > 1.5
     sums = np.exp(heat_maps.astype("float64")).sum(axis=(1, 2))
     lost = logits - (np.log(found[..., 2].astype("float64")) + np.log(sums))
-    np.testing.assert_allclose(lost[~differs], 0, atol=1e-4)
+    assert (lost > -1e-4).all()
+    # Two neighbors can be equal but for rounding.
+    is_elsewhere = np.abs(found[..., :2] - places).max(axis=-1) > 1.5
+    differs = is_elsewhere | (lost > 1e-4)
     return differs.mean(), (lost / np.ptp(heat_maps, axis=(1, 2))).max()
 
 
@@ -111,6 +112,24 @@ def test_the_peak_of_a_large_box_is_found_as_outside_of_the_graph(rng):
     differing, lost = compared_with_a_full_search(noise, boxes)
     assert differing < 0.6
     assert lost < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_the_shares_that_the_docstring_states(rng):
+    found = {"peaks": [], "noise": []}
+    for _ in range(150):
+        noise, peaks = noise_and_peaks(rng, 12, 4)
+        boxes = boxes_of(rng, 12, 57, 1300)
+        found["peaks"].append(compared_with_a_full_search(peaks, boxes))
+        found["noise"].append(compared_with_a_full_search(noise, boxes))
+    shares = {name: np.mean(pairs, axis=0)[0] for name, pairs in found.items()}
+    lost = {name: np.max(pairs, axis=0)[1] for name, pairs in found.items()}
+    print(f"share that differs: {shares}; most that is lost: {lost}")  # noqa: T201
+    assert 0.0005 < shares["peaks"] < 0.004
+    assert 0.17 < shares["noise"] < 0.22
+    assert lost["peaks"] < 0.05
+    assert lost["noise"] < 0.2
 
 
 def training_regions(rng, counts, most=4):

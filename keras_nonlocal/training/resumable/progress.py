@@ -1,4 +1,4 @@
-"""How far a training run is, and whether a call continues the same run."""
+"""Keeps the epoch and batch of a run, and checks that a call continues that run."""
 
 import os
 import zlib

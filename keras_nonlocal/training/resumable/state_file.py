@@ -1,4 +1,4 @@
-"""Reads and writes the saved state of a training run.
+"""The file that a training run resumes from.
 
 The file `state.npz` is a NumPy archive with one array per variable and replica, the
 states of the random generators, and `notes`. The notes are JSON, stored as bytes. They

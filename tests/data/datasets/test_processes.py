@@ -17,9 +17,9 @@ from keras_nonlocal.data import (
     PyAVReader,
     VideoError,
     VideoList,
-    video_dataset_from_list,
 )
 from tests.data.datasets.test_py_dataset import assert_equal, epoch_of
+from tests.data.datasets.test_py_dataset import load as load_clips
 from tests.data.videos import moving_pictures, write_video
 
 pytest.importorskip("grain")
@@ -42,17 +42,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> VideoList:
 
 
 def load(videos: VideoList, **options: Any) -> Any:
-    defaults: dict[str, Any] = {
-        "batch_size": 3,
-        "num_frames": 4,
-        "frame_stride": 2,
-        "crop_size": 24,
-        "horizontal_flip": True,
-        "seed": 5,
-        "verbose": False,
-        "on_error": "skip",
-    }
-    return video_dataset_from_list(videos, **(defaults | options))
+    options = {"dataset_type": None, "on_error": "skip"} | options
+    return load_clips(videos, **options)
 
 
 def processes() -> set[int | None]:
