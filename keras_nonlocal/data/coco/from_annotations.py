@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_nonlocal import files
-from keras_nonlocal.arguments import check_choice
+from keras_nonlocal.arguments import check_choice, check_count
 from keras_nonlocal.data.coco.annotations import (
     Annotations,
     CocoAnnotations,
@@ -60,6 +60,7 @@ def coco_dataset(
     shard: tuple[int, int] | None = None,
     drop_remainder: bool = False,
     dataset_type: str | None = None,
+    workers: int = 0,
 ) -> CocoDataset:
     """Generates a dataset of pictures and objects from annotations in COCO's format.
 
@@ -132,6 +133,9 @@ def coco_dataset(
             same batches, which needs no TensorFlow. Call `fit` with `shuffle=False`
             then. On the TensorFlow backend, Keras may refuse a `PyDataset` of several
             buckets. Defaults to `None`: `"tf.data"` if TensorFlow is installed.
+        workers: Number of processes that read pictures, with the same batches in the
+            same order; see `video_dataset_from_list`. Each has a copy of the
+            annotations. Defaults to `0`, threads.
 
     Returns:
         A dataset of `(x, y)`, two dictionaries.
@@ -171,6 +175,7 @@ def coco_dataset(
         [COCO's data format](https://cocodataset.org/#format-data).
     """
     check_choice("dataset_type", dataset_type, ("tf.data", "keras", None))
+    check_count("workers", workers)
     if masks:
         import_pycocotools_mask()  # before pictures are loaded in threads
     contents = Contents(masks, keypoints, flip_pairs, oks_sigmas)
@@ -182,7 +187,7 @@ def coco_dataset(
     plan = BatchPlan(
         sizing, targets, order, batch_size, drop_remainder, horizontal_flip, augment
     )
-    source = ListSource(read, plan, failures, keep_empty)
+    source = ListSource(read, plan, failures, keep_empty, workers)
     if not source.pictures:
         raise ValueError(
             "`annotations` must list at least one picture to keep. "

@@ -1,5 +1,6 @@
 """Batches of the pictures of a JSON file."""
 
+import copy
 import os
 import zlib
 from collections.abc import Iterator
@@ -18,12 +19,18 @@ from keras_nonlocal.data.coco.source import (
     BatchPlan,
     CocoSource,
     Item,
+    LoadedBatch,
+    ReadBatch,
     Task,
     grouped,
 )
 from keras_nonlocal.data.datasets.clip_plan import Order
 from keras_nonlocal.data.datasets.epochs import EpochOrder
 from keras_nonlocal.data.datasets.failures import FailurePolicy
+from keras_nonlocal.data.in_processes import InProcesses
+
+# Batches that wait in a process until they are needed.
+_BATCHES_AHEAD = 2
 
 _Groups = tuple[tuple[int, tuple[int, ...]], ...]
 
@@ -37,6 +44,7 @@ class ListSource(CocoSource):
         failures: Handles pictures that cannot be read.
         keep_empty: Whether pictures without objects are kept and, with keypoints, those
             without visible keypoints.
+        workers: Number of processes that read pictures, or 0 for threads.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class ListSource(CocoSource):
         plan: BatchPlan,
         failures: FailurePolicy,
         keep_empty: bool = True,
+        workers: int = 0,
     ) -> None:
         super().__init__(plan, annotations.categories, failures)
         self.annotations = annotations
@@ -58,6 +67,21 @@ class ListSource(CocoSource):
         )
         seed = plan.order.used_seed if plan.order.shuffle else None
         self._order = EpochOrder(len(self.pictures), seed)
+        self._groups = lru_cache(2)(self._groups_of)
+        self.workers = workers
+        self._read: InProcesses | None = None
+        if workers:
+            turns = EpochOrder(self.num_batches, seed=None)
+            # A copy, since what the processes refer to must not refer to them.
+            read = _Read(copy.copy(self))
+            self._read = InProcesses(read, turns, workers, _BATCHES_AHEAD)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a process needs that reads pictures, but handles no failures."""
+        return self.__dict__ | {"_groups": None, "_read": None, "failures": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._groups = lru_cache(2)(self._groups_of)
 
     @property
@@ -101,6 +125,28 @@ class ListSource(CocoSource):
         for number in range(first, self.num_batches):
             yield self.task(epoch, number)
 
+    def load_number(self, epoch: int, number: int) -> LoadedBatch | None:
+        """Loads a batch of an epoch, as `load` does."""
+        task = self.task(epoch, number)
+        if self._read is None:
+            return self.load(task)
+        return self._checked(task, ReadBatch(*self._read(epoch, number)))
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[LoadedBatch]:
+        """Yields the loaded batches of an epoch, read ahead."""
+        if self._read is None:
+            yield from super().batches(epoch, first)
+            return
+        for number in range(first, self.num_batches):
+            batch = self.load_number(epoch, number)
+            if batch is not None:
+                yield batch
+
+    def close(self) -> None:
+        """Ends the processes, until batches are asked for again."""
+        if self._read is not None:
+            self._read.close()
+
     def batch_paths(self, epoch: int, batch: int) -> list[str]:
         """Returns the files of a batch; none if the epoch has no such batch."""
         if batch >= self.num_batches:
@@ -115,7 +161,7 @@ class ListSource(CocoSource):
             drop_remainder=False,
             augment=False,
         )
-        return ListSource(self.annotations, plan, failures)
+        return ListSource(self.annotations, plan, failures, workers=self.workers)
 
     def ground_truth(self) -> dict[str, Any]:
         """Returns the images, annotations and categories in COCO's format."""
@@ -138,6 +184,16 @@ class ListSource(CocoSource):
         shard = self.plan.order.shard(is_equal=self.plan.drop_remainder)
         length = shard.num_videos(len(groups))
         return tuple(groups[shard.index :: shard.count][:length])
+
+
+class _Read:
+    """Reads a batch, in a process."""
+
+    def __init__(self, source: ListSource) -> None:
+        self._source = source
+
+    def __call__(self, epoch: int, number: int) -> ReadBatch:
+        return self._source.read(self._source.task(epoch, number))
 
 
 def _is_empty(objects: PictureObjects) -> bool:

@@ -18,12 +18,14 @@ class CocoPyDataset(BatchesAhead):
     """
 
     def __init__(self, source: ListSource, **place: Any) -> None:
-        super().__init__(source.num_batches, **place)
+        # Processes return one batch after the other.
+        num_threads = 1 if source.workers else None
+        super().__init__(source.num_batches, num_threads, **place)
         self._source = source
         add_attributes(self, source)
 
     def _load(self, epoch: int, number: int) -> tuple[Arrays, Arrays] | None:
-        batch = self._source.load(self._source.task(epoch, number))
+        batch = self._source.load_number(epoch, number)
         return None if batch is None else (batch.x, batch.y)
 
     def _rest(self, epoch: int, first: int) -> Self:

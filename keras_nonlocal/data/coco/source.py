@@ -121,6 +121,18 @@ class LoadedBatch(NamedTuple):
     pictures: tuple[Picture, ...]
 
 
+class ReadBatch(NamedTuple):
+    """What can be read of a batch.
+
+    Args:
+        arrays: `x` and `y` of `LoadedBatch`; `None` if nothing can be read.
+        errors: The reason for each picture of the task that cannot be read.
+    """
+
+    arrays: tuple[Arrays, Arrays] | None
+    errors: dict[int, str]
+
+
 class CocoSource(abc.ABC):
     """Deals pictures into batches and loads them.
 
@@ -188,18 +200,18 @@ class CocoSource(abc.ABC):
         Raises:
             ImageError: If a picture cannot be read and is not to be left out.
         """
-        examples, pictures = [], []
-        for item in task.items:
+        return self._checked(task, self.read(task))
+
+    def read(self, task: Task) -> ReadBatch:
+        """Reads the pictures of a batch; what cannot be read is named."""
+        examples, errors = [], {}
+        for number, item in enumerate(task.items):
             try:
                 examples.append(self._example(item, task.epoch))
             except ImageError as error:
-                self.failures.handle(error, item.index)
-            else:
-                pictures.append(item.picture)
-        if not examples:
-            return None
-        x, y = padded(examples, task.bucket, self.plan.targets)
-        return LoadedBatch(x, y, tuple(pictures))
+                errors[number] = error.reason
+        arrays = padded(examples, task.bucket, self.plan.targets) if examples else None
+        return ReadBatch(arrays, errors)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[LoadedBatch]:
         """Yields the loaded batches of an epoch, read ahead by several threads."""
@@ -207,6 +219,20 @@ class CocoSource(abc.ABC):
         for batch in workers.in_order(self.tasks(epoch, first)):
             if batch is not None:
                 yield batch
+
+    def _checked(self, task: Task, batch: ReadBatch) -> LoadedBatch | None:
+        """Returns a batch, if its pictures can be read or left out."""
+        for number, reason in batch.errors.items():
+            item = task.items[number]
+            self.failures.handle(ImageError(item.picture.path, reason), item.index)
+        if batch.arrays is None:
+            return None
+        pictures = [
+            item.picture
+            for number, item in enumerate(task.items)
+            if number not in batch.errors
+        ]
+        return LoadedBatch(*batch.arrays, tuple(pictures))
 
     def _example(self, item: Item, epoch: int) -> Example:
         picture, content = item.picture, item.content

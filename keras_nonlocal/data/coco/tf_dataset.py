@@ -1,11 +1,13 @@
 """Batches of pictures as a `tf.data.Dataset`."""
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_nonlocal.arguments import check_count
 from keras_nonlocal.data.coco.dataset import CocoDataset, add_attributes
 from keras_nonlocal.data.coco.examples import Arrays, specifications
+from keras_nonlocal.data.coco.list_source import ListSource
 from keras_nonlocal.data.coco.source import CocoSource
 from keras_nonlocal.data.datasets.epochs import EpochCounter
 from keras_nonlocal.optional_packages import import_tensorflow
@@ -56,6 +58,9 @@ def _dataset(
     )
     dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
     add_attributes(dataset, source)
+    if isinstance(source, ListSource):
+        # TensorFlow keeps the function of a dataset, and so the processes.
+        weakref.finalize(dataset, source.close)
     dataset.resume = resume
     return dataset
 

@@ -81,12 +81,23 @@ def _dataset(
     loader: Loader, order: EpochOrder, elements: ElementLoader, batches: Batches
 ) -> Any:
     if batches.used_type == "tf.data":
-        return ListPipeline(loader, order, elements, batches).dataset()
+        return _pipeline(loader)(loader, order, elements, batches).dataset()
     from keras_nonlocal.data.datasets.py_dataset import ClipPyDataset
 
     dataset = ClipPyDataset(loader, order, elements, batches)
     _add_attributes(dataset, loader.videos, elements)
     return dataset
+
+
+def _pipeline(loader: Loader) -> Any:
+    """Returns the class that loads clips in `tf.data`."""
+    from keras_nonlocal.data.records.record_file import RecordReader
+
+    if isinstance(loader, ClipLoader) and loader.open_video is RecordReader:
+        from keras_nonlocal.data.datasets.record_pipeline import RecordPipeline
+
+        return RecordPipeline
+    return ListPipeline
 
 
 def _add_attributes(dataset: Any, videos: VideoList, elements: ElementLoader) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from keras_nonlocal.data.framing import FramingSampler
+from keras_nonlocal.data.framing import Framing, FramingSampler
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.random_streams import Purpose, random_stream
 from keras_nonlocal.data.readers.video_reader import (
@@ -36,6 +36,21 @@ class LoadedClips(NamedTuple):
     pixels: np.ndarray
     times: np.ndarray
     is_mirrored: np.bool_
+
+
+class Choice(NamedTuple):
+    """The part of a video that becomes its clips.
+
+    Args:
+        frames: Indices of the frames, shape `(num_clips, num_frames)`.
+        times: Presentation time of each frame in seconds, in the shape of
+            `LoadedClips.times`.
+        framing: The part of each picture.
+    """
+
+    frames: np.ndarray
+    times: np.ndarray
+    framing: Framing
 
 
 @dataclass(frozen=True)
@@ -115,23 +130,40 @@ class ViewSampler:
         epoch: int,
         segment: Segment | None,
     ) -> LoadedClips:
+        choice = self.choose(video.times, path, index, epoch, segment)
+        pixels = video.read(choice.frames, choice.framing)
+        # (clips, frames, crops, …) → (views, frames, …)
+        pixels = np.moveaxis(pixels, 2, 1)
+        pixels = pixels.reshape((*self.times_shape, *pixels.shape[-3:]))
+        return LoadedClips(pixels, choice.times, np.bool_(choice.framing.flip))
+
+    def choose(
+        self,
+        times: np.ndarray,
+        path: str,
+        index: int,
+        epoch: int,
+        segment: Segment | None = None,
+    ) -> Choice:
+        """Returns the part of a video that becomes its clips.
+
+        Args:
+            times: Presentation times in seconds, ascending, shape
+                `(frames_in_video,)`.
+            path, index, epoch, segment: As in `load`.
+
+        Raises:
+            VideoError: If the segment has no frames.
+        """
         rng = None
         if self.seed is not None:
             rng = random_stream(self.seed, Purpose.CLIP, epoch, index)
         framing = self.framings.framing(rng)
-        times = video.times
         frames = _frames_of_segment(times, segment, path)
         chosen = frames[self.clips.frame_indices(times[frames], rng)]
-        pixels = video.read(chosen, framing)
-        # (clips, frames, crops, …) → (views, frames, …)
-        pixels = np.moveaxis(pixels, 2, 1)
-        pixels = pixels.reshape((*self.times_shape, *pixels.shape[-3:]))
-        times = times[chosen].repeat(len(framing.anchors), axis=0)
-        return LoadedClips(
-            pixels,
-            times.reshape(self.times_shape).astype(np.float64),
-            np.bool_(framing.flip),
-        )
+        shown = times[chosen].repeat(len(framing.anchors), axis=0)
+        shown = shown.reshape(self.times_shape).astype(np.float64)
+        return Choice(chosen, shown, framing)
 
 
 class Loader(Protocol):

@@ -95,8 +95,7 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
         if length is not None:
             items = items.apply(tf.data.experimental.assert_cardinality(length))
-        at_once = None if self._in_order else tf.data.AUTOTUNE
-        dataset = items.map(self._as_is(self._loaded), num_parallel_calls=at_once)
+        dataset = self._load_all(items)
         if self._failures.leaves_out:
             dataset = dataset.filter(self._as_is(lambda is_read, _: is_read))
             dataset = dataset.concatenate(self._report_at_end(dataset))
@@ -112,6 +111,11 @@ class ClipPipeline(abc.ABC):
         dataset.failures = self._failures
         dataset.resume = self._resume
         return dataset
+
+    def _load_all(self, items: Any) -> Any:
+        """Returns whether each item could be read, and its element."""
+        at_once = None if self._in_order else self._tf.data.AUTOTUNE
+        return items.map(self._as_is(self._loaded), num_parallel_calls=at_once)
 
     def _loaded(self, epoch: Any, index: Any, *content: Any) -> Any:
         """Returns whether an item could be read, and its element."""
@@ -136,10 +140,14 @@ class ClipPipeline(abc.ABC):
         path = tf.numpy_function(
             lambda index: os.fsencode(self._path(int(index))), [index], tf.string
         )
+        return self._origin(tf.ensure_shape(path, ()), times)
+
+    def _origin(self, path: Any, times: Any) -> dict[str, Any]:
+        """Returns what elements say about their origin."""
         return {
-            "path": tf.ensure_shape(path, ()),
-            "times": tf.ensure_shape(times, self._views.times_shape),
-            "view": tf.constant(self._elements.views_of_clip()),
+            "path": path,
+            "times": self._tf.ensure_shape(times, self._views.times_shape),
+            "view": self._tf.constant(self._elements.views_of_clip()),
         }
 
     def _try_to_load(

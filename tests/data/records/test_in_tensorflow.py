@@ -1,0 +1,264 @@
+"""Records that operations of TensorFlow decode, beside what `RecordReader` gives."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_nonlocal.data import (
+    Framing,
+    RecordReader,
+    VideoList,
+    video_dataset_from_list,
+    write_video_records,
+)
+from tests.data.videos import moving_pictures, write_video
+
+tf = pytest.importorskip("tensorflow")
+
+
+class ReadByPython(RecordReader):
+    """A reader that the package does not replace by operations of TensorFlow."""
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> VideoList:
+    sizes = ((64, 80), (90, 66), (64, 80), (48, 48))
+    paths = tuple(
+        write_video(
+            tmp_path / f"{seed} é,.mp4",
+            moving_pictures(30, height, width, seed),
+            timestamps=range(0, 60, 2),
+        )
+        for seed, (height, width) in enumerate(sizes)
+    )
+    videos = VideoList(
+        paths, (0, 1, 1, 0), ("left", "right"), (None, (0.0, 1.0), None, None)
+    )
+    return write_video_records(
+        videos, tmp_path / "records", short_side=64, quality=2, verbose=False
+    )
+
+
+def elements(videos: VideoList, open_video: Any, **arguments: Any) -> list[Any]:
+    settings: dict[str, Any] = {
+        "num_frames": 4,
+        "frame_stride": 3,
+        "crop_size": 40,
+        "batch_size": None,
+        "seed": 5,
+        "with_info": True,
+        "verbose": False,
+        **arguments,
+    }
+    dataset = video_dataset_from_list(videos, open_video=open_video, **settings)
+    return [*dataset.as_numpy_iterator(), *dataset.as_numpy_iterator()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"horizontal_flip": True, "flip_labels": {"left": "right"}},
+        {"crop_size": (30, 50), "short_side": (50, 120), "label_mode": "categorical"},
+        {"num_clips": 3, "num_crops": 3, "shuffle": False},
+        {"num_clips": 2, "shuffle": False, "num_frames": 40},
+        {"num_frames": 40, "short_videos": "repeat_last", "label_mode": None},
+        {"target_fps": 9.0, "shard": (1, 2), "label_mode": "binary"},
+    ],
+    ids=lambda arguments: "-".join(arguments) or "plain",
+)
+def test_clips_are_those_of_the_reader(
+    records: VideoList, arguments: dict[str, Any]
+) -> None:
+    expected = elements(records, ReadByPython, **arguments)
+    found = elements(records, RecordReader, **arguments)
+    assert len(found) == len(expected) > 0
+    for (pixels, *rest), (same_pixels, *same_rest) in zip(found, expected, strict=True):
+        for value, same_value in zip(
+            tf.nest.flatten(rest), tf.nest.flatten(same_rest), strict=True
+        ):
+            np.testing.assert_array_equal(value, same_value)
+        assert pixels.shape == same_pixels.shape
+        assert pixels.dtype == np.uint8
+        # FFmpeg takes other colors between the stored ones. A shift by a pixel, or by a
+        # frame, differs more.
+        difference = np.abs(pixels.astype(int) - same_pixels).mean()
+        for axis in (-2, -3, -4):
+            shifted = np.roll(pixels, 1, axis).astype(int)
+            assert np.abs(shifted - same_pixels).mean() > 1.5 * difference
+
+
+def test_pixels_are_exact(records: VideoList, rng: np.random.Generator) -> None:
+    from keras_nonlocal.data.records.tensorflow_pictures import (
+        TensorFraming,
+        framed_pictures,
+    )
+
+    for path in records.paths:
+        _, *contents = (record.numpy() for record in tf.data.TFRecordDataset(path))
+        contents = [contents[place] for place in rng.integers(30, size=3)]
+        pictures = np.stack(
+            [
+                tf.io.decode_jpeg(content, 3, dct_method="INTEGER_ACCURATE")
+                for content in contents
+            ]
+        )
+        for _ in range(4):
+            crop = tuple(rng.integers(20, 60, size=2).tolist())
+            framing = Framing(
+                short_side=int(rng.integers(max(crop), 150)),
+                crop_size=crop,
+                anchors=tuple(map(tuple, rng.random((3, 2)).tolist())),
+                flip=bool(rng.random() < 0.5),
+                anchors_are_drawn=bool(rng.random() < 0.5),
+            )
+            found = framed_pictures(
+                tf.constant(contents),
+                TensorFraming(
+                    tf.constant(framing.short_side, tf.int64),
+                    tf.constant(framing.anchors, tf.float64),
+                    tf.constant(framing.flip),
+                    tf.constant(framing.anchors_are_drawn),
+                ),
+                crop,
+            )
+            expected = np.stack([cut_exactly(p, framing) for p in pictures], axis=1)
+            # Half a level is rounding to integers, the rest that of float32.
+            np.testing.assert_allclose(found, expected, rtol=0, atol=0.5 + 1e-3)
+
+
+def cut_exactly(picture: np.ndarray, framing: Framing) -> np.ndarray:
+    """Scales and cuts a picture in float64, without rounding."""
+    height, width = picture.shape[:2]
+    scaled_height, scaled_width = framing.scaled_size(height, width)
+    rows = triangle(height, scaled_height)
+    columns = triangle(width, scaled_width)
+    scaled = np.einsum("hi,ijc->hjc", rows, picture.astype(np.float64))
+    return framing.cut(np.einsum("wj,hjc->hwc", columns, scaled))
+
+
+def triangle(length: int, scaled: int) -> np.ndarray:
+    """The weight of each stored pixel in each scaled one, with repeated edges."""
+    step = length / scaled
+    radius = max(step, 1.0)
+    weights = np.zeros((scaled, length))
+    for place in range(scaled):
+        center = (place + 0.5) * step - 0.5
+        for pixel in range(int(center - radius) - 1, int(center + radius) + 2):
+            weight = max(0.0, 1 - abs(pixel - center) / radius)
+            weights[place, min(max(pixel, 0), length - 1)] += weight
+    return weights / weights.sum(1, keepdims=True)
+
+
+def test_python_reads_none_of_them(
+    records: VideoList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(RecordReader, "__init__", fail)
+    assert len(elements(records, RecordReader)) == 2 * len(records.paths)
+
+
+def damage(path: Path, kind: str) -> None:
+    content = bytearray(path.read_bytes())
+    if kind == "empty":
+        content.clear()
+    elif kind == "truncated":
+        del content[-5:]
+    elif kind == "longer":
+        content += b"\0" * 16
+    else:
+        content[{"index": 40, "picture": len(content) // 2}[kind]] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "truncated", "longer", "index"])
+def test_damaged_files_are_named_as_by_the_reader(
+    records: VideoList, kind: str
+) -> None:
+    path = Path(records.paths[2])
+    if kind == "missing":
+        path.unlink()
+    else:
+        damage(path, kind)
+    reasons = []
+    for reader in (ReadByPython, RecordReader):
+        dataset = video_dataset_from_list(
+            records,
+            num_frames=2,
+            crop_size=32,
+            open_video=reader,
+            on_error="skip",
+            seed=1,
+            verbose=False,
+        )
+        clips, labels = next(iter(dataset))
+        assert len(clips) == len(labels) == 3
+        reasons.append(dict(dataset.failures.reasons))
+    assert reasons[0] == reasons[1]
+    assert [*reasons[0]] == [str(path)]
+
+
+def test_a_damaged_picture_is_named(records: VideoList) -> None:
+    damage(Path(records.paths[0]), "picture")
+    dataset = video_dataset_from_list(
+        records.select([0]),
+        num_frames=30,
+        frame_stride=1,
+        crop_size=32,
+        open_video=RecordReader,
+        verbose=False,
+    )
+    with pytest.raises(tf.errors.OpError, match=r"its picture \d+ is damaged"):
+        list(dataset)
+
+
+def test_a_segment_without_frames_is_named(records: VideoList) -> None:
+    late = replace(records, segments=(None, (50.0, 51.0), None, None))
+    with pytest.raises(Exception, match=r"it has no frames from 50.0 s to 51.0 s"):
+        elements(late, RecordReader)
+
+
+def test_pictures_that_change_their_size_are_left_to_the_reader(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number, (height, width) in enumerate([(64, 80)] * 3 + [(80, 64)] * 3):
+        picture = moving_pictures(1, height, width, seed=number)[0]
+        content = tf.io.encode_jpeg(picture, quality=95).numpy()
+        (folder / f"{number}.jpg").write_bytes(content)
+    from keras_nonlocal.data import FrameFolderReader
+
+    videos = write_video_records(
+        VideoList((str(folder),)),
+        tmp_path / "records",
+        open_video=FrameFolderReader,
+        verbose=False,
+    )
+    arguments = {"num_frames": 6, "frame_stride": 1}
+    (expected, _), *_ = elements(videos, ReadByPython, **arguments)
+    (found, _), *_ = elements(videos, RecordReader, **arguments)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_epoch_goes_on_where_it_was_left(records: VideoList) -> None:
+    dataset = video_dataset_from_list(
+        records,
+        num_frames=3,
+        crop_size=40,
+        batch_size=1,
+        seed=3,
+        open_video=RecordReader,
+        verbose=False,
+    )
+    list(dataset)
+    expected = [*dataset.as_numpy_iterator()][2:]
+    found = [*dataset.resume(1, 2).as_numpy_iterator()]
+    for one, other in zip(found, expected, strict=True):
+        for value, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(value, same)
