@@ -10,7 +10,8 @@ TF_CONFIG='{"cluster": {"worker": ["a:12345", "b:12345"]},
             "task": {"type": "worker", "index": 0}}' \\
     python examples/multi_worker.py --data DIR --worker
 
-One command does the same for your own videos:
+One command does the same for your own videos, and finds the tasks of Slurm by itself
+(clusters/slurm.sbatch and clusters/kubernetes.yaml start it):
 keras-nonlocal train DIR --strategy multi-worker
 """
 

@@ -203,6 +203,7 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "training.rematerialization": ("rematerialized",),
         "training.resumable.fit": ("fit_resumably",),
         "training.weight_decay": ("decay_kernels",),
+        "training.workers.failures": ("WorkerLostError",),
     },
     "video_detection": {
         "video_detection.detecting": ("VideoDetections", "detect_video"),

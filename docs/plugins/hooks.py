@@ -44,7 +44,14 @@ _FILES = {
 }
 _FIGURES = _ROOT / "benchmarks" / "experiments"
 _LINK = re.compile(r"\]\(((?!https?://|#)[^)]+)\)")
-_EXAMPLES = sorted(path.name for path in (_ROOT / "examples").glob("*.py"))
+_COMMANDS = {
+    **dict.fromkeys(
+        sorted(path.name for path in (_ROOT / "examples").glob("*.py")), "python"
+    ),
+    "clusters/kubernetes.yaml": "kubectl apply -f",
+    "clusters/slurm.sbatch": "sbatch",
+}
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".sbatch": "bash"}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -54,7 +61,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             names = [{page: f"reference/{page}.md"} for page in PAGES.values()]
             part["API reference"] = ["reference/index.md", *names]
         if "Examples" in part:
-            part["Examples"] = [{name: f"examples/{name}.md"} for name in _EXAMPLES]
+            part["Examples"] = [{name: f"examples/{name}.md"} for name in _COMMANDS]
     return config
 
 
@@ -67,7 +74,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for figure in _FIGURES.glob("*.png"):
         path = str(figure)
         files.append(File.generated(config, figure.name, abs_src_path=path))
-    for name in _EXAMPLES:
+    for name in _COMMANDS:
         pages[f"examples/{name}.md"] = _example(name)
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
@@ -170,11 +177,12 @@ def _reference_index() -> str:
 
 
 def _example(name: str) -> str:
-    code = (_ROOT / "examples" / name).read_text("utf-8").rstrip()
+    file = _ROOT / "examples" / name
+    code, language = file.read_text("utf-8").rstrip(), _LANGUAGES[file.suffix]
     # Whoever searches for a name wants its entry in the reference before its uses.
     front_matter = "---\nsearch: {boost: 0.5}\n---\n\n"
-    command = f"`python examples/{name}`"
-    return f"{front_matter}# {name}\n\n{command}\n\n````python\n{code}\n````\n"
+    command = f"`{_COMMANDS[name]} examples/{name}`"
+    return f"{front_matter}# {name}\n\n{command}\n\n````{language}\n{code}\n````\n"
 
 
 def _included(comment: re.Match[str]) -> str:

@@ -12,6 +12,8 @@ from keras_nonlocal.runs.folder import RunFolder
 if TYPE_CHECKING:
     from keras_nonlocal.runs.grouped_settings import GroupedSettings
 
+_USER_ERROR = 2
+_WORKER_LOST = 3
 _INTERRUPTED = 130
 
 
@@ -29,8 +31,14 @@ def end_of_run(
         train: `run_training`, or another function with `verbose` and `announce`.
         print_test: Prints the evaluation of a result.
     """
-    from keras_nonlocal.training import NonFiniteLossError
+    from keras_nonlocal.training import NonFiniteLossError, WorkerLostError
+    from keras_nonlocal.training.workers.failures import (
+        end_without_others,
+        exit_at_once,
+    )
 
+    if settings.run.strategy == "multi-worker":
+        _print_cluster(options)
     announce = None
     if not options.json:
         announce = _announcer(settings, options.command)
@@ -39,9 +47,16 @@ def end_of_run(
     except NonFiniteLossError as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)
         return 1
+    except WorkerLostError as error:
+        print(f"keras-nonlocal: {error}", file=sys.stderr)
+        exit_at_once(_WORKER_LOST)
     except KeyboardInterrupt:
         print(f"\nkeras-nonlocal: {_interrupted(settings)}", file=sys.stderr)
+        end_without_others(_INTERRUPTED)
         return _INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError):
+        end_without_others(_USER_ERROR)
+        raise
     test = result.evaluation
     if result.is_chief and options.json:
         ended = {"history": result.history, "test": test and test.to_dict()}
@@ -70,6 +85,15 @@ def _announcer(
         lines.clear()
 
     return announce
+
+
+def _print_cluster(options: argparse.Namespace) -> None:
+    """Prints what this worker has found, before it waits for the others."""
+    from keras_nonlocal.training.workers.cluster import find_cluster
+
+    cluster = find_cluster()
+    line = "cluster: none in TF_CONFIG or Slurm" if cluster is None else str(cluster)
+    print(line, file=sys.stderr if options.json else sys.stdout, flush=True)
 
 
 def _verbose(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from keras_nonlocal.runs.class_balance import class_weights, evenly_sampled
 from keras_nonlocal.runs.setting_groups import ClipSettings, LabelMode
 from keras_nonlocal.runs.settings import TrainingSettings
+from keras_nonlocal.runs.shares import Share
 from keras_nonlocal.runs.videos import TrainingVideos
 
 if TYPE_CHECKING:
@@ -53,8 +54,16 @@ class TrainingInputs:
         return 0 if self.test is None else len(self.test.paths)
 
 
-def inputs_of_videos(settings: TrainingSettings) -> TrainingInputs:
+def inputs_of_videos(
+    settings: TrainingSettings, share: Share | None = None
+) -> TrainingInputs:
     """Creates the datasets of the videos in the settings.
+
+    Args:
+        settings: The settings.
+        share: This worker's share of every batch, if each reads its own. Incomplete
+            batches are then dropped, because all workers need the same number of
+            batches, of the same size.
 
     Raises:
         ValueError: If there are no videos, or a setting is invalid.
@@ -66,17 +75,23 @@ def inputs_of_videos(settings: TrainingSettings) -> TrainingInputs:
     elif balance == "sampling":
         videos = replace(videos, training=evenly_sampled(videos.training))
     validation = videos.validation
+    num_validation_videos = 0 if validation is None else len(validation.paths)
+    if share is not None:
+        validation = share.validation_videos(validation)
+    mode = videos.label_mode
     return TrainingInputs(
-        training=_dataset(videos.training, videos.label_mode, settings, trains=True),
+        training=_dataset(videos.training, mode, settings, share, trains=True),
         validation=validation
-        and _dataset(validation, videos.label_mode, settings, trains=False),
+        and _dataset(validation, mode, settings, share, trains=False),
         test=videos.test,
         class_names=videos.training.class_names,
         classes=videos.classes,
-        label_mode=videos.label_mode,
+        label_mode=mode,
         num_videos=len(videos.training.paths),
-        num_validation_videos=0 if validation is None else len(validation.paths),
-        steps_per_epoch=-(-len(videos.training.paths) // settings.recipe.batch_size),
+        num_validation_videos=num_validation_videos,
+        steps_per_epoch=_num_batches(
+            len(videos.training.paths), settings.recipe.batch_size, share
+        ),
         fingerprints=videos.fingerprints(),
         class_weights=weights,
     )
@@ -125,8 +140,19 @@ def inputs_of_datasets(
     )
 
 
+def _num_batches(videos: int, batch_size: int, share: Share | None) -> int:
+    if share is None:
+        return -(-videos // batch_size)
+    share.check_videos(videos)
+    return videos // batch_size
+
+
 def _dataset(
-    videos: "VideoList", label_mode: LabelMode, settings: TrainingSettings, trains: bool
+    videos: "VideoList",
+    label_mode: LabelMode,
+    settings: TrainingSettings,
+    share: Share | None,
+    trains: bool,
 ) -> Any:
     from keras_nonlocal.data import video_dataset_from_list
 
@@ -139,10 +165,12 @@ def _dataset(
             "horizontal_flip": clips.horizontal_flip,
             "flip_labels": clips.flip_labels,
         }
+    if share is not None:
+        drawn |= {"shard": share.shard, "drop_remainder": trains}
     return video_dataset_from_list(
         videos,
         label_mode=label_mode,
-        batch_size=settings.recipe.batch_size,
+        batch_size=settings.recipe.batch_size if share is None else share.batch_size,
         num_frames=clips.num_frames,
         frame_stride=clips.frame_stride,
         crop_size=clips.crop_size,

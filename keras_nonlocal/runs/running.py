@@ -17,7 +17,9 @@ from keras_nonlocal.runs.inputs import (
 from keras_nonlocal.runs.network import compiled_network
 from keras_nonlocal.runs.plan import TrainingPlan, describe_length
 from keras_nonlocal.runs.settings import TrainingSettings
+from keras_nonlocal.runs.shares import Share
 from keras_nonlocal.runs.training_run import TrainingRun, Verbose, strategy_of_run
+from keras_nonlocal.training.workers.failures import worker_loss_named
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,9 @@ def run_training(
     Args:
         settings: Everything that the run depends on.
         clips: A `tf.data.Dataset` of clips and labels, with pixels from 0 to 255, in
-            batches of `settings.recipe.batch_size`. Defaults to `None`: the clips of
-            `settings.data.videos`.
+            batches of `settings.recipe.batch_size`. In several processes of JAX, it is
+            the part of this one (`shard` of the dataset functions), in smaller batches.
+            Defaults to `None`: the clips of `settings.data.videos`.
         validation_clips: Validation data in the same format, if `clips` is given.
         callbacks: Additional callbacks for `fit`.
         verbose: As in `fit`.
@@ -85,6 +88,7 @@ def run_training(
         ValueError: If a setting is invalid, a video cannot be read, or the run folder
             holds a run with different settings or videos.
         NonFiniteLossError: If the loss is not finite and `check_finite` is set.
+        WorkerLostError: If another worker has ended or cannot be reached.
 
     Example:
 
@@ -119,15 +123,28 @@ def run_training(
     >>> keras.saving.load_model(result.model_path).output_shape
     (None, 2)
     """
-    strategy = strategy_of_run(settings)
-    if clips is None:
-        inputs = inputs_of_videos(settings)
-    else:
-        inputs = inputs_of_datasets(settings, clips, validation_clips)
-    _check_early_stopping(settings, inputs)
-    plan = TrainingPlan.of(settings.recipe, inputs)
-    run = _VideoRun.checked(settings, inputs, plan, strategy, verbose, announce)
-    return run.result(TrainingResult, strategy, callbacks)
+    with worker_loss_named():
+        strategy = strategy_of_run(settings)
+        share = Share.of(strategy, settings.recipe.batch_size)
+        if clips is None:
+            inputs = inputs_of_videos(settings, share)
+        else:
+            inputs = inputs_of_datasets(settings, clips, validation_clips)
+        _check_early_stopping(settings, inputs)
+        plan = TrainingPlan.of(settings.recipe, inputs)
+        run = _VideoRun.checked(settings, inputs, plan, strategy, verbose, announce)
+        _announce_validation(run, inputs)
+        return run.result(TrainingResult, strategy, callbacks)
+
+
+def _announce_validation(run: "_VideoRun", inputs: TrainingInputs) -> None:
+    """Announces that the last validation videos are left out; see `Share`."""
+    paths = getattr(inputs.validation, "file_paths", None)
+    if paths and len(paths) < inputs.num_validation_videos:
+        run.announce(
+            f"validation on {len(paths)} of {inputs.num_validation_videos} videos, the "
+            "same number on each device"
+        )
 
 
 def _check_early_stopping(settings: TrainingSettings, inputs: TrainingInputs) -> None:

@@ -244,7 +244,8 @@ class RunSettings(Group):
         output: The run folder. An interrupted run in it is resumed. Defaults to
             `"training"`.
         strategy: `"none"` for one device, `"mirrored"` for all GPUs, or
-            `"multi-worker"` for the workers in the environment variable `TF_CONFIG`.
+            `"multi-worker"` for the workers in the environment variable `TF_CONFIG` or
+            the tasks of a step of Slurm, also on JAX.
         jit: Whether to compile the model with XLA: `"auto"` (on GPUs), `"on"` or
             `"off"`.
         save_every: Number of batches between two saved states within an epoch. Defaults

@@ -14,7 +14,13 @@ from keras_nonlocal.inference.resumable_lines import OtherSettingsError
 from keras_nonlocal.runs.folder import Inputs, Plan, RunFolder, Settings, run_config
 from keras_nonlocal.runs.progress import ProjectedDuration
 from keras_nonlocal.training.resumable.progress import Progress
-from keras_nonlocal.training.strategies import is_chief, strategy_by_name
+from keras_nonlocal.training.strategies import (
+    is_chief,
+    strategy_by_name,
+    training_of,
+    wait_for_chief,
+)
+from keras_nonlocal.training.workers.jax_workers import apart
 
 Verbose = int | str
 Announce = Callable[[str], None]
@@ -123,13 +129,15 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
             _random_state_and_precision(self.settings),
             _broken_files_named(self.inputs),
         ):
-            with strategy.scope():
-                model = self.compiled_model()
-            # Only now: invalid settings that fail earlier can still be corrected.
-            self._begin()
-            history = self._fit(model, callbacks)
-            self._save_with_exact_statistics(model)
+            with training_of(strategy):
+                with strategy.scope():
+                    model = self.compiled_model()
+                # Only now: invalid settings that fail earlier can still be corrected.
+                self._begin()
+                history = self._fit(model, callbacks)
+                self._save_with_exact_statistics(model)
             evaluation = self._tested(model)
+            wait_for_chief(strategy)
         return kind(
             settings=self.settings,
             plan=self.plan,
@@ -207,7 +215,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
 
     def _save(self, model: keras.Model) -> None:
         if self.writes:
-            with replacing(self.folder.model) as unfinished:
+            with replacing(self.folder.model) as unfinished, apart():
                 model.save(unfinished)
 
     def _tested(self, model: keras.Model) -> EvaluationT | None:
@@ -225,7 +233,9 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
 
 
 def strategy_of_run(settings: Settings) -> Any:
-    """Returns the `tf.distribute` strategy of a run, before anything else of it exists.
+    """Returns the strategy of a run, before anything else of it exists.
+
+    It is one of `tf.distribute`, or `JaxWorkers`.
 
     Raises:
         ValueError: If the devices cannot train with the precision of the settings.

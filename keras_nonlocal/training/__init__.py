@@ -56,5 +56,8 @@ if TYPE_CHECKING:
     )
     from keras_nonlocal.training.resumable.fit import fit_resumably as fit_resumably
     from keras_nonlocal.training.weight_decay import decay_kernels as decay_kernels
+    from keras_nonlocal.training.workers.failures import (
+        WorkerLostError as WorkerLostError,
+    )
 else:
     __getattr__, __dir__, __all__ = lazy_room(__name__)

@@ -16,6 +16,7 @@ from keras_nonlocal.replicas.sublayers import (
     updates_statistics,
 )
 from keras_nonlocal.tensors import Tensor
+from keras_nonlocal.training.workers.jax_workers import of_all_processes
 
 Norm: TypeAlias = keras.layers.BatchNormalization
 
@@ -79,7 +80,8 @@ def update_batch_norm_statistics(
 
     Under a `tf.distribute` strategy, call it outside of `Strategy.run`, with the same
     dataset in every process and with global batches. As in training, a normalization
-    that is not synchronized sees the part of one replica at a time.
+    that is not synchronized sees the part of one replica at a time. In several
+    processes of JAX, each passes its own part of every batch.
 
     Args:
         model: The model.
@@ -155,6 +157,7 @@ def _moments_of(
     sizes: list[int] = []
     for batch in itertools.islice(dataset, num_batches):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        x = of_all_processes(x)
         if _num_samples(x) > sum(sizes):
             sizes = _part_sizes(model, norms, _num_samples(x))
         for part in _parts(x, sizes):

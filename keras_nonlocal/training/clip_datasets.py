@@ -5,7 +5,7 @@ from typing import Any
 
 _ATTRIBUTES = (
     *("class_names", "category_ids", "clip_info", "file_paths", "batch_paths"),
-    *("failures", "wrong_objects"),
+    *("num_shards", "failures", "wrong_objects"),
 )
 
 

@@ -22,7 +22,9 @@ class Throughput(keras.callbacks.Callback):
     The progress bar, `History` and all later callbacks receive both. The first step of
     `fit`, which compiles the model, is not counted. If a device computes while the
     program requests the next batch, a wait may cost less than its duration. With
-    several replicas, a thread fetches batches ahead, and its waits are logged.
+    several replicas, a thread fetches batches ahead, and its waits are logged. If each
+    worker reads its own share (`shard` of the dataset functions), the speed is that of
+    all workers.
 
     Args:
         unit: The elements of a batch, for the name of the log. Defaults to `"clips"`.
@@ -40,6 +42,7 @@ class Throughput(keras.callbacks.Callback):
         self._speed = f"{unit}_per_second"
         # Number of clips and seconds of waiting for each batch.
         self._batches: list[tuple[int, float]] = []
+        self._num_shards = 1
         self._begin: float | None = None
         self._num_uncounted = 0
         self._figures: dict[str, float] = {}
@@ -51,6 +54,7 @@ class Throughput(keras.callbacks.Callback):
             clips: A `tf.data.Dataset` of batches to pass to `model.fit`. A dataset of
                 `keras_nonlocal.data` can still be resumed.
         """
+        self._num_shards = getattr(clips, "num_shards", 1)
         return transform_clips(clips, self._timed)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -76,7 +80,7 @@ class Throughput(keras.callbacks.Callback):
         if counted and seconds > 0:
             num_clips, waits = np.sum(counted, axis=0)
             self._figures = {
-                self._speed: float(num_clips / seconds),
+                self._speed: float(self._num_shards * num_clips / seconds),
                 "data_wait": float(min(waits / seconds, 1.0)),
             }
         if logs is not None:

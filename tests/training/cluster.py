@@ -8,10 +8,8 @@ from contextlib import ExitStack
 from tests.training.processes import start_module
 
 
-def start_workers(
-    module: str, *arguments: str, workers: int = 2
-) -> list[subprocess.Popen[str]]:
-    """Starts `python -m module` as the workers of one cluster."""
+def configs(workers: int) -> list[str]:
+    """The `TF_CONFIG` of each worker of a cluster."""
     with ExitStack() as stack:
         sockets = [
             stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -19,15 +17,21 @@ def start_workers(
         ]
         addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     return [
-        start_module(
-            module,
-            *arguments,
-            TF_CONFIG=json.dumps(
-                {
-                    "cluster": {"worker": addresses},
-                    "task": {"type": "worker", "index": index},
-                }
-            ),
+        json.dumps(
+            {
+                "cluster": {"worker": addresses},
+                "task": {"type": "worker", "index": index},
+            }
         )
         for index in range(workers)
+    ]
+
+
+def start_workers(
+    module: str, *arguments: str, workers: int = 2, **environment: str
+) -> list[subprocess.Popen[str]]:
+    """Starts `python -m module` as the workers of one cluster."""
+    return [
+        start_module(module, *arguments, TF_CONFIG=config, **environment)
+        for config in configs(workers)
     ]

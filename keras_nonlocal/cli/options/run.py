@@ -60,7 +60,8 @@ def add_run_options(
         ("output", "the run folder; an interrupted run in it is resumed", "DIR"),
         (
             "strategy",
-            "mirrored for all GPUs, multi-worker for the workers in TF_CONFIG",
+            "mirrored for all GPUs, multi-worker for the workers in TF_CONFIG or the "
+            "tasks of srun",
             None,
         ),
         ("jit", "compile with XLA; auto: on GPUs", None),

@@ -151,6 +151,7 @@ class ListPipeline(ClipPipeline):
         dataset = super()._clips(items, length)
         _add_attributes(dataset, self._loader.videos, self._elements)
         dataset.batch_paths = self._batch_paths
+        dataset.num_shards = self._order.shard.count
         if isinstance(self._loader, ClosableLoader):
             # TensorFlow keeps the functions of a dataset, and so the loader.
             weakref.finalize(dataset, self._loader.close)

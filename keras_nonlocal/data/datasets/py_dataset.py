@@ -51,6 +51,7 @@ class ClipPyDataset(BatchesAhead):
         self._batches = batches
         self._size = size
         self.failures = elements.failures
+        self.num_shards = order.shard.count
 
     def batch_paths(self, epoch: int, batch: int) -> list[str]:
         """Returns the files of a batch, without the videos left out so far."""

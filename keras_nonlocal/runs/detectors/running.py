@@ -15,6 +15,7 @@ from keras_nonlocal.runs.detectors.plan import DetectorPlan
 from keras_nonlocal.runs.detectors.settings import DetectorSettings
 from keras_nonlocal.runs.plan import length_line
 from keras_nonlocal.runs.training_run import TrainingRun, Verbose, strategy_of_run
+from keras_nonlocal.training.workers.failures import worker_loss_named
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,7 @@ def run_detector_training(
         ValueError: If a setting is invalid, a picture cannot be read, or the run folder
             holds a run with different settings or pictures.
         NonFiniteLossError: If the loss is not finite and `check_finite` is set.
+        WorkerLostError: If another worker has ended or cannot be reached.
 
     Example:
 
@@ -86,11 +88,22 @@ def run_detector_training(
     >>> result = run_detector_training(settings)  # doctest: +SKIP
     >>> result.evaluation.mask["AP"]  # doctest: +SKIP
     """
-    strategy = strategy_of_run(settings)
-    inputs = inputs_of_pictures(settings)
-    plan = DetectorPlan.of(settings.recipe, inputs)
-    run = _DetectorRun.checked(settings, inputs, plan, strategy, verbose, announce)
-    return run.result(DetectorTrainingResult, strategy, callbacks)
+    _check_backend(settings)
+    with worker_loss_named():
+        strategy = strategy_of_run(settings)
+        inputs = inputs_of_pictures(settings)
+        plan = DetectorPlan.of(settings.recipe, inputs)
+        run = _DetectorRun.checked(settings, inputs, plan, strategy, verbose, announce)
+        return run.result(DetectorTrainingResult, strategy, callbacks)
+
+
+def _check_backend(settings: DetectorSettings) -> None:
+    name = settings.run.strategy
+    if name != "none" and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            '`strategy` must be "none" for detectors unless the backend of Keras is '
+            f"TensorFlow. Received: strategy={name!r} with {keras.backend.backend()!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from keras_nonlocal.arguments import check_count
 from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.resumable.training_checkpoints import TrainingCheckpoints
 from keras_nonlocal.training.strategies import is_chief
+from keras_nonlocal.training.workers.agreement import all_workers_have
 
 _OWN_ARGUMENTS = {"x", "y", "batch_size", "initial_epoch", "steps_per_epoch", "shuffle"}
 
@@ -73,8 +74,9 @@ def fit_resumably(
     last finite state, from which the same call resumes.
 
     Under a `tf.distribute` strategy, the chief alone saves the values of all replicas,
-    and the other workers must see the same `directory`. Where workers differ, the
-    chief's values are used: the sums of metrics in an epoch that is resumed in the
+    and in several processes of JAX, the first one does. The other workers must see the
+    same `directory`. If one worker is lost, restart all of them. Where workers differ,
+    the chief's values are used: the sums of metrics in an epoch that is resumed in the
     middle, and the statistics of batch normalization in models that do not synchronize
     them.
 
@@ -104,7 +106,8 @@ def fit_resumably(
     Raises:
         TypeError: If `epochs` is not an integer, or `clips` is no dataset.
         ValueError: If another process uses `directory`, if it holds the checkpoint of
-            another model, or if an argument has an invalid value.
+            another model, if workers see different files there, or if an argument has
+            an invalid value.
 
     Example:
 
@@ -119,7 +122,8 @@ def fit_resumably(
         )
     _check_clips(clips)
     epochs = check_count("epochs", epochs)
-    writes = is_chief(getattr(model, "distribute_strategy", None))
+    strategy = getattr(model, "distribute_strategy", None)
+    writes = is_chief(strategy)
     directory = os.fspath(directory)
     files.make_directory(directory)
     with files.lock(directory, "directory") if writes else nullcontext():
@@ -134,6 +138,13 @@ def fit_resumably(
             validation_data=validation_data,
             callbacks=callbacks or (),
         )
+        # Before one of them writes.
+        if not all_workers_have(checkpoints.place, strategy):
+            raise ValueError(
+                "`directory` must be on a disk that all workers see: they read "
+                f"different states there. Received: directory={directory!r}, where "
+                f"this worker reads {checkpoints.describe_place()}"
+            )
 
         def fit(part: Any, last_epoch: int) -> None:
             with warnings.catch_warnings():

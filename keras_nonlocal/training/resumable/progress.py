@@ -114,7 +114,8 @@ def describe_batch(
             processes if videos were skipped.
 
     Returns:
-        `"batch_size"` and a checksum `"files"`; `None` if the data do not provide them.
+        `"batch_size"`, of all workers together, and a checksum `"files"`; `None` if the
+        data do not provide them.
     """
     if not hasattr(clips, "batch_paths"):
         return None
@@ -123,6 +124,7 @@ def describe_batch(
         return None
     names = [os.path.basename(path) for path in clips.batch_paths(epoch, batch)[:1]]
     checksum = zlib.crc32(os.fsencode(names[0])) if names and with_files else None
+    batch_size *= getattr(clips, "num_shards", 1)
     return {"batch_size": batch_size, "files": checksum}
 
 

@@ -30,6 +30,7 @@ from keras_nonlocal.training.resumable.variables import (
     has_finite_weights,
     learning_rates,
 )
+from keras_nonlocal.training.workers.jax_workers import apart
 
 STATE_FILE = "state.npz"
 LAST_FILE = "last.weights.h5"
@@ -92,6 +93,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         self.progress.ask_for(epochs)
         self._is_at_epoch_end = not self.progress.batch
         self.progress.find_place(clips, check_files=writes)
+        self._has_state = files.exists(self._state_path)
         self._is_restored = False
         self._is_in_the_middle = self.progress.batch > 0
         self._first_batch = 0
@@ -102,6 +104,18 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         self.logs = [*self.progress.logs]
         self._unaveraged: list[Any] | None = None
 
+    @property
+    def place(self) -> list[Any]:
+        """Where the run begins, in JSON types: the same in all workers."""
+        return [self._has_state, self.progress.epoch, self.progress.batch]
+
+    def describe_place(self) -> str:
+        """Describes `place` in words."""
+        if not self._has_state:
+            return "none"
+        epoch, batch = self.progress.epoch, self.progress.batch
+        return f"one after epoch {epoch} and batch {batch} of the next"
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._unaveraged is not None:
             self.model.set_weights(self._unaveraged)
@@ -111,7 +125,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         if self._is_restored:
             return
         build_optimizer(self.model)
-        if files.exists(self._state_path):
+        if self._has_state:
             self._restore()
         else:
             self.progress.learning_rates = learning_rates(self.model)
@@ -236,7 +250,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         _write_csv(self._path(HISTORY_FILE), self.progress.logs)
 
     def _save_weights(self, name: str) -> None:
-        with files.replacing(self._path(name)) as unfinished:
+        with files.replacing(self._path(name)) as unfinished, apart():
             self.model.save_weights(unfinished)
 
 
