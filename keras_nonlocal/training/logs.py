@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.training.clip_datasets import transform_clips
 
 
@@ -101,11 +102,11 @@ class Throughput(keras.callbacks.Callback):
             return np.True_
 
         def ask(_: Any) -> Any:
-            return tf.ensure_shape(tf.numpy_function(asked, [], tf.float64), ())
+            return tf.ensure_shape(numpy_function(asked, [], tf.float64), ())
 
         def receive(start: Any, *batch: Any) -> Any:
             num_clips = tf.shape(tf.nest.flatten(batch)[0], out_type=tf.int64)[0]
-            done = tf.numpy_function(received, [start, num_clips], tf.bool)
+            done = numpy_function(received, [start, num_clips], tf.bool)
             with tf.control_dependencies([done]):
                 batch = tf.nest.map_structure(tf.identity, batch)
             return batch if len(batch) > 1 else batch[0]

@@ -10,6 +10,7 @@ from keras_nonlocal.data.coco.examples import Arrays, specifications
 from keras_nonlocal.data.coco.list_source import ListSource
 from keras_nonlocal.data.coco.source import CocoSource
 from keras_nonlocal.data.datasets.epochs import EpochCounter
+from keras_nonlocal.data.python_calls import until_the_end
 from keras_nonlocal.optional_packages import import_tensorflow
 
 
@@ -40,7 +41,7 @@ def _dataset(
     tf = import_tensorflow()
 
     def batches() -> Iterator[tuple[Arrays, Arrays]]:
-        for batch in source.batches(begin(), first):
+        for batch in until_the_end(source.batches(begin(), first)):
             yield batch.x, batch.y
         source.failures.report()
 

@@ -24,6 +24,7 @@ from keras_nonlocal.data.datasets.loading import (
 )
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.video_list import Label, VideoList
+from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.readers.video_reader import OpenVideo
 
 
@@ -133,7 +134,7 @@ class ListPipeline(ClipPipeline):
 
     def _items(self, epoch: Any) -> Any:
         tf = self._tf
-        turns = tf.numpy_function(self._order.turns, [epoch], tf.int64)
+        turns = numpy_function(self._order.turns, [epoch], tf.int64)
         turns = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(turns, (None,)))
         return turns.map(self._as_is(lambda index: (epoch, index)))
 

@@ -13,6 +13,7 @@ from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochCounter
 from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.lists.video_list import Label
+from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.optional_packages import import_tensorflow
 
 
@@ -75,7 +76,7 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
 
         def begin(_: Any) -> Any:
-            epoch = tf.numpy_function(self._counter.begin, [], tf.int64)
+            epoch = numpy_function(self._counter.begin, [], tf.int64)
             return self._items(tf.ensure_shape(epoch, ()))
 
         items = tf.data.Dataset.range(1).flat_map(self._as_is(begin))
@@ -122,7 +123,7 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
         encoder = self._elements.labels
         label_type = () if encoder is None else (tf.as_dtype(encoder.dtype),)
-        is_read, clips, times, *labels = tf.numpy_function(
+        is_read, clips, times, *labels = numpy_function(
             self._try_to_load,
             [epoch, index, *content],
             (tf.bool, tf.uint8, tf.float64, *label_type),
@@ -137,7 +138,7 @@ class ClipPipeline(abc.ABC):
 
     def _info(self, index: Any, times: Any) -> dict[str, Any]:
         tf = self._tf
-        path = tf.numpy_function(
+        path = numpy_function(
             lambda index: os.fsencode(self._path(int(index))), [index], tf.string
         )
         return self._origin(tf.ensure_shape(path, ()), times)
@@ -167,7 +168,7 @@ class ClipPipeline(abc.ABC):
         tf = self._tf
 
         def report(_: Any) -> Any:
-            num_elements = tf.numpy_function(self._report, [], tf.int64)
+            num_elements = numpy_function(self._report, [], tf.int64)
             element = tf.nest.map_structure(
                 lambda spec: tf.zeros(spec.shape, spec.dtype), like.element_spec
             )

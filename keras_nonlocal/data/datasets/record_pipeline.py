@@ -11,6 +11,7 @@ from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
 from keras_nonlocal.data.datasets.list_pipeline import ListPipeline
 from keras_nonlocal.data.datasets.loading import ClipLoader
+from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.records.tensorflow_pictures import (
     TensorFraming,
@@ -57,7 +58,7 @@ class RecordPipeline(ListPipeline):
     def _named(self, epochs: Any, indices: Any) -> tuple[Any, ...]:
         """Adds the paths to items."""
         tf = self._tf
-        paths = tf.numpy_function(self._paths, [indices], tf.string)
+        paths = numpy_function(self._paths, [indices], tf.string)
         return epochs, indices, tf.ensure_shape(paths, (None,))
 
     def _paths(self, indices: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ class RecordPipeline(ListPipeline):
         """Replaces the times of items by the choice of frames and crops."""
         tf = self._tf
         nothing = self._nothing()
-        choices = tf.numpy_function(
+        choices = numpy_function(
             self._choices,
             [epochs, indices, are_read, times.values, times.row_splits],
             [value.dtype for value in nothing],

@@ -10,6 +10,7 @@ from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.tfds import VideoStream
 from keras_nonlocal.data.lists.video_list import Label, label_problem
+from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.random_streams import Purpose, random_stream
 from keras_nonlocal.data.readers.stored_frames import PicturesReader
 
@@ -57,7 +58,7 @@ class StreamPipeline(ClipPipeline):
         if self._shard.is_equal:
             videos = videos.take(self._length)
         if self._seed is not None:
-            seed = tf.numpy_function(self._shuffle_seed, [epoch], tf.int64)
+            seed = numpy_function(self._shuffle_seed, [epoch], tf.int64)
             seed = tf.ensure_shape(seed, ())
             videos = videos.shuffle(
                 self._shuffle_buffer, seed=seed, reshuffle_each_iteration=False
