@@ -1,47 +1,64 @@
-"""Measures time and memory from a list of videos to its first batch of labels.
+"""Measures time and memory of long lists: from the list's file to the first batch.
 
-    python benchmarks/many_videos.py --videos 240000 --classes 700
+    python benchmarks/many_videos.py --videos 240000 2000000 --classes 700
 
-This creates a list as long as Kinetics-700, all of whose entries are one tiny video,
-and a dataset with one-hot labels (or, with `--several`, three labels each). It prints
-the seconds until the first batch and the growth of the process's memory in megabytes,
-for a list of one batch and for the whole list. The difference is the cost of a long
-list; the rest is that of TensorFlow.
+The file has a different path on each line. All of them are read as one tiny video, so
+the rest of the time is that of the list. `read` is the time of `read_path_label_list`,
+`first batch` the time from the list to the first batch of one-hot labels. `memory` is
+what the process holds more than for a list of one batch, after the first batch and at
+the most, per video. It includes the paths themselves (`path`: bytes of a path of the
+list as a string of Python).
 """
 
 import argparse
+import gc
 import json
+import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from fresh_process import run
 
 BATCH_SIZE = 8
+CASES: dict[str, dict[str, Any]] = {
+    "shuffled": {},
+    "in order": {"shuffle": False},
+    "share of one of 8 machines": {"shard": [3, 8]},
+    "resumed": {"resume": [3, 1000]},
+    "three labels each": {"several": True},
+    "`keras.utils.PyDataset`": {"dataset_type": "keras"},
+}
 
 
-def measure(num_videos: int, classes: int, several: bool) -> dict[str, float]:
+def measure(num_videos: int, classes: int, case: dict[str, Any]) -> dict[str, float]:
     import av  # noqa: F401 - imported before the clock starts
-    import numpy as np
     import tensorflow as tf
 
-    from keras_nonlocal.data import VideoList, video_dataset_from_list
+    from keras_nonlocal import data
 
+    options = dict(case)
+    several = options.pop("several", False)
+    resume = options.pop("resume", None)
     tf.zeros(1)
     with tempfile.TemporaryDirectory() as folder:
-        path = write_tiny_video(Path(folder) / "tiny.mkv")
-        indices = np.random.default_rng(1).integers(classes, size=(num_videos, 3))
-        labels = [tuple({*row}) for row in indices.tolist()]
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        tiny = write_tiny_video(Path(folder) / "tiny.mkv")
+        file = write_list(Path(folder) / "list.txt", num_videos, classes, several)
+        gc.collect()
+        before = resident()
         start = time.perf_counter()
-        videos = VideoList(
-            (path,) * num_videos,
-            tuple(labels if several else (label[0] for label in labels)),
-            tuple(f"class {i}" for i in range(classes)),
+        videos = data.read_path_label_list(
+            file,
+            "kinetics/train",
+            [f"class {number}" for number in range(classes)],
+            several_labels=several,
         )
-        dataset = video_dataset_from_list(
+        has_read = time.perf_counter()
+        dataset = data.video_dataset_from_list(
             videos,
             "multi_hot" if several else "categorical",
             BATCH_SIZE,
@@ -50,12 +67,41 @@ def measure(num_videos: int, classes: int, several: bool) -> dict[str, float]:
             crop_size=16,
             seed=1,
             verbose=False,
+            open_video=lambda _: data.PyAVReader(tiny),
+            **options,
         )
-        _, encoded = next(iter(dataset))
-        seconds = time.perf_counter() - start
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        batches = dataset if resume is None else dataset.resume(*resume)
+        _, encoded = next(iter(batches))
+        end = time.perf_counter()
+        gc.collect()
+        after = resident()
     assert encoded.shape == (BATCH_SIZE, classes)
-    return {"seconds": seconds, "megabytes": (after - before) / 1024}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "read": has_read - start,
+        "first batch": end - has_read,
+        "steady": after - before,
+        "peak": peak - before,
+        "path": sys.getsizeof(videos.paths[0]),
+    }
+
+
+def resident() -> int:
+    """Bytes of memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def write_list(path: Path, num_videos: int, classes: int, several: bool) -> Path:
+    import numpy as np
+
+    labels = np.random.default_rng(1).integers(classes, size=(num_videos, 3)).tolist()
+    with path.open("w") as file:
+        for number, row in enumerate(labels):
+            name = f"class {row[0]}/{number:011d}_000010_000020.mp4"
+            label = " ".join(map(str, sorted({*row}) if several else row[:1]))
+            file.write(f"{name} {label}\n")
+    return path
 
 
 def write_tiny_video(path: Path) -> str:
@@ -73,34 +119,45 @@ def write_tiny_video(path: Path) -> str:
     return str(path)
 
 
+def medians(num_videos: int, options: argparse.Namespace, name: str) -> dict[str, Any]:
+    case = {"num_videos": num_videos, "classes": options.classes, "case": CASES[name]}
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    runs = [run(__file__, case, quiet) for _ in range(options.repeats)]
+    if any("error" in result for result in runs):
+        raise SystemExit(f"{num_videos} videos, {name}: {runs}")
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--videos", type=int, default=240_000)
+    parser.add_argument("--videos", type=int, nargs="+", default=[240_000, 2_000_000])
     parser.add_argument("--classes", type=int, default=700)
-    parser.add_argument("--several", action="store_true")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case is not None:
         print(json.dumps(measure(**options.case)))
         return
-    for num_videos in (BATCH_SIZE, options.videos):
-        case = {
-            "num_videos": num_videos,
-            "classes": options.classes,
-            "several": options.several,
-        }
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
-        runs = [run(__file__, case, quiet) for _ in range(options.repeats)]
-        if any("error" in result for result in runs):
-            raise SystemExit(f"{num_videos} videos: {runs}")
-        medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-        print(
-            f"{num_videos} videos, {options.classes} classes: first batch after "
-            f"{medians['seconds']:.2f} s, {medians['megabytes']:.0f} MB"
-        )
+    print("| videos | dataset | read s | first batch s | memory, peak | path |")
+    print("|---:|---|---:|---:|---:|---:|")
+    for name in CASES:
+        # A resumed epoch must have as many batches.
+        few = 10_000 if "resume" in CASES[name] else BATCH_SIZE * 8
+        least = medians(few, options, name)
+        for num_videos in options.videos:
+            found = medians(num_videos, options, name)
+            bytes_each = {
+                key: (found[key] - least[key]) / (num_videos - few)
+                for key in ("steady", "peak")
+            }
+            print(
+                f"| {num_videos} | {name} | {found['read']:.2f} | "
+                f"{found['first batch']:.2f} | {bytes_each['steady']:.0f}, "
+                f"{bytes_each['peak']:.0f} | {found['path']} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ SECTIONS = {
     "startup": ("From import to the first step", [["startup.py", "--repeats", "3"]]),
     "clips": ("Reading clips", [["clips.py", "--memory-clips", "10000"]]),
     "workers": ("Threads and processes", [["workers.py"]]),
+    "lists": ("Lists of millions of videos", [["many_videos.py", "--repeats", "1"]]),
     "feeding": ("Feeding an accelerator", [["feeding.py"]]),
     "export": ("Exported models", [["export.py"]]),
     "detection": (

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from keras_nonlocal.data.lists.lines import numbered_lines
+from keras_nonlocal.data.lists.entries import numbered_lines
 
 
 def class_names_text(class_names: Sequence[str]) -> str:

@@ -4,8 +4,8 @@ import codecs
 import os
 
 from keras_nonlocal import files
+from keras_nonlocal.data.lists.entries import is_heading, numbered_lines
 from keras_nonlocal.data.lists.line_parts import path_and_indices, unquoted
-from keras_nonlocal.data.lists.lines import is_heading, numbered_lines
 from keras_nonlocal.data.lists.lines import read_path_label_list as read_lines
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.lists.video_search import PICTURE_EXTENSIONS, VIDEO_EXTENSIONS

@@ -16,6 +16,8 @@ _QUOTED_LABELS = re.compile(r'([\s,;])\s*"[\d\s,;]*"([\s,;]+("[\d\s,;]*"|\d+))*$
 # Longer numbers are not class indices, and Python rejects thousands of digits.
 _NUMBER = r"[0-9]{1,18}"
 _SEPARATED_BY_MARK = re.compile(rf"(.+?)\s*([,;])\s*({_NUMBER}(?:\s*\2\s*{_NUMBER})*)")
+# A line that can be read in one way only, as most can.
+_PLAIN = re.compile(rf'([^\s,;"]+(?: [^\s,;"]+)*)\s+({_NUMBER})')
 # In `a.mp4 3,17`, the 3 is also a label: commas separate the labels, and a different
 # character separates them from the path.
 _ENDS_IN_LABEL = re.compile(
@@ -30,6 +32,9 @@ def is_number(text: str) -> bool:
 
 def path_and_indices(line: str, several: bool) -> tuple[str, tuple[int, ...]] | None:
     """Splits a line into path and class indices; `None` if it is malformed."""
+    plain = None if several else _PLAIN.fullmatch(line)
+    if plain is not None:
+        return plain[1], (int(plain[2]),)
     line = _with_plain_labels(line)
     quoted = _QUOTED.match(line)
     if quoted and re.match(r"[\s,;]", line[quoted.end() :]):

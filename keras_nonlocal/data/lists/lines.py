@@ -4,12 +4,17 @@
 """
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from keras_nonlocal import files
 from keras_nonlocal.arguments import check_positive_number
+from keras_nonlocal.data.lists.entries import (
+    Entries,
+    FilePath,
+    bad_line,
+    check_label,
+    is_heading,
+    numbered_lines,
+)
 from keras_nonlocal.data.lists.line_parts import (
     is_number,
     path_and_indices,
@@ -17,13 +22,7 @@ from keras_nonlocal.data.lists.line_parts import (
     trailing_numbers,
     unquoted,
 )
-from keras_nonlocal.data.lists.video_list import VideoList, label_problem
-
-FilePath = str | os.PathLike[str]
-
-# Characters of a line in an error.
-_MOST_SHOWN = 160
-_HEADINGS = re.compile(r'"?(path|file|filename|video)"?\W+"?labels?"?', re.IGNORECASE)
+from keras_nonlocal.data.lists.video_list import VideoList
 
 
 def read_path_label_list(
@@ -72,7 +71,7 @@ def read_path_label_list(
     """
     if not with_labels:
         return VideoList(tuple(_bare_paths(file, root)))
-    entries = []
+    entries = Entries(file, class_names)
     for number, line in numbered_lines(file):
         if number == 1 and is_heading(line):
             continue
@@ -81,8 +80,8 @@ def read_path_label_list(
             expected = "a path and a class index, an integer from 0"
             raise bad_line(file, number, line, expected)
         path, indices = found
-        entries.append(_Entry(number, line, os.path.join(root, path), indices))
-    return _video_list(file, entries, several_labels, class_names)
+        entries.add(number, line, os.path.join(root, path), indices)
+    return entries.videos(several_labels)
 
 
 def _bare_paths(file: FilePath, root: FilePath) -> Iterator[str]:
@@ -141,7 +140,7 @@ def read_rawframe_list(
     check_positive_number("fps", fps)
     num_counts = 1 + with_offset
     expected = f"a folder, {num_counts} numbers of frames and a class index"
-    entries = []
+    entries = Entries(file, class_names)
     for number, line in numbered_lines(file):
         path, numbers = trailing_numbers(line)
         counts, indices = numbers[:num_counts], numbers[num_counts:]
@@ -154,8 +153,8 @@ def read_rawframe_list(
         first, last = counts[0] - 0.5, sum(counts) - 0.5
         segment = (first / fps, last / fps) if with_offset else None
         path = os.path.join(root, path)
-        entries.append(_Entry(number, line, path, indices, segment))
-    return _video_list(file, entries, several_labels, class_names)
+        entries.add(number, line, path, indices, segment)
+    return entries.videos(several_labels)
 
 
 def read_frame_list(
@@ -209,93 +208,3 @@ def read_frame_list(
     rows = tuple(tuple(sorted(indices)) for indices in labels.values())
     names = None if class_names is None else tuple(class_names)
     return VideoList(tuple(labels), rows if any(rows) else None, names)
-
-
-def numbered_lines(file: FilePath) -> Iterator[tuple[int, str]]:
-    """Yields the lines that are not blank and their numbers, starting at 1."""
-    with files.open_text(file) as lines:
-        for number, line in enumerate(lines, start=1):
-            if "\0" in line:
-                expected = "text in UTF-8, or in UTF-16 with a byte order mark"
-                raise bad_line(file, number, line.strip(), expected)
-            if line.strip():
-                yield number, line.strip()
-
-
-def is_heading(line: str) -> bool:
-    """Whether a line holds the headings of a path and a label."""
-    return _HEADINGS.fullmatch(line) is not None
-
-
-def bad_line(file: FilePath, number: int, line: str, expected: str) -> ValueError:
-    """Returns the error for a line that does not have the expected form."""
-    return ValueError(
-        f"Line {number} of {os.fspath(file)!r} must be {expected}. "
-        f"Received: {shortened(line)!r}"
-    )
-
-
-def shortened(text: str) -> str:
-    """Returns a text for an error. A file of another kind may be a single line."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
-
-
-def check_label(
-    file: FilePath,
-    number: int,
-    line: str,
-    indices: tuple[int, ...],
-    num_classes: int | None,
-) -> None:
-    """Raises an error if the label of a line is not a class index."""
-    problem = label_problem(indices, num_classes)
-    if problem:
-        raise bad_line(file, number, line, f"a line with {problem}")
-
-
-def class_indices(
-    file: FilePath,
-    names: Sequence[str],
-    labels: Sequence[str],
-    places: Sequence[tuple[int, str]],
-) -> tuple[int, ...]:
-    """Returns the class index of each label, or raises an error for unknown ones."""
-    index_of = {name: index for index, name in enumerate(names)}
-    for label, (number, line) in zip(labels, places, strict=True):
-        if label not in index_of:
-            expected = "a line whose label is among the class names"
-            raise bad_line(file, number, line, expected)
-    return tuple(index_of[label] for label in labels)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A parsed line of a list."""
-
-    number: int
-    line: str
-    path: str
-    indices: tuple[int, ...]
-    segment: tuple[float, float] | None = None
-
-
-def _video_list(
-    file: FilePath,
-    entries: Sequence[_Entry],
-    several_labels: bool,
-    class_names: Sequence[str] | None,
-) -> VideoList:
-    is_multi_label = several_labels or any(len(entry.indices) > 1 for entry in entries)
-    count = None if class_names is None else len(class_names)
-    labels: list[int | tuple[int, ...]] = []
-    for entry in entries:
-        indices = tuple(dict.fromkeys(entry.indices))
-        check_label(file, entry.number, entry.line, indices, count)
-        labels.append(indices if is_multi_label else indices[0])
-    segments = tuple(entry.segment for entry in entries)
-    return VideoList(
-        tuple(entry.path for entry in entries),
-        tuple(labels),
-        None if class_names is None else tuple(class_names),
-        segments if any(segments) else None,
-    )

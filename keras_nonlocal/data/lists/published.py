@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 from keras_nonlocal import files
 from keras_nonlocal.arguments import is_integer
-from keras_nonlocal.data.lists.line_parts import is_number
-from keras_nonlocal.data.lists.lines import (
+from keras_nonlocal.data.lists.entries import (
     FilePath,
     bad_line,
     class_indices,
     numbered_lines,
     shortened,
 )
+from keras_nonlocal.data.lists.line_parts import is_number
 from keras_nonlocal.data.lists.video_list import VideoList
 
 
@@ -47,7 +47,8 @@ def read_ucf101_split(
     """
     numbers = _ucf101_classes(class_index_file)
     names = tuple(sorted(numbers, key=lambda name: numbers[name]))
-    paths, places, labels = [], [], []
+    paths, labels = [], []
+    places: dict[str, tuple[int, str]] = {}
     for place, line in numbered_lines(file):
         path, _, number = line.rpartition(" ")
         if not is_number(number):
@@ -58,7 +59,7 @@ def read_ucf101_split(
             expected = "`Class/video.avi` and, if any, the number of that class"
             raise bad_line(file, place, line, expected)
         paths.append(os.path.join(root, path))
-        places.append((place, line))
+        places.setdefault(label, (place, line))
         labels.append(label)
     return VideoList(tuple(paths), class_indices(file, names, labels, places), names)
 

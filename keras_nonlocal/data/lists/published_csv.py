@@ -4,12 +4,13 @@ import csv
 import math
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from keras_nonlocal import files
 from keras_nonlocal.arguments import check_choice
-from keras_nonlocal.data.lists.lines import (
+from keras_nonlocal.data.lists.entries import (
     FilePath,
     bad_line,
     check_label,
@@ -63,7 +64,8 @@ def read_kinetics_csv(
     columns = ["youtube_id", "time_start", "time_end"]
     if folders is not None:
         columns = ["label", *columns]
-    paths, places, labels = [], [], []
+    paths, labels = [], []
+    places: dict[str, tuple[int, str]] = {}
     filled = [column for column in columns if not column.startswith("time")]
     for number, row in _rows(file, columns, filled, optional="label"):
         try:
@@ -72,12 +74,15 @@ def read_kinetics_csv(
             expected = "a row whose times are numbers of seconds from 0"
             raise bad_line(file, number, _text(row), expected) from None
         if "label" in row:
-            places.append((number, _text(row)))
-            labels.append(row["label"])
+            # Equal labels become one object.
+            label = sys.intern(row["label"])
+            if label not in places:
+                places[label] = number, _text(row)
+            labels.append(label)
     names = None if class_names is None else tuple(class_names)
     if not labels:
         return VideoList(tuple(paths), None, names)
-    names = names or tuple(sorted({*labels}))
+    names = names or tuple(sorted(places))
     return VideoList(tuple(paths), class_indices(file, names, labels, places), names)
 
 

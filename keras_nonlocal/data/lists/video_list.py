@@ -94,13 +94,18 @@ class VideoList:
     def select(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Returns the videos at `indices`, in that order."""
 
+        places = np.asarray(indices, np.int64)
+
         def chosen(values: tuple | None) -> tuple | None:
-            return None if values is None else tuple(values[i] for i in indices)
+            if values is None:
+                return None
+            # NumPy takes a quarter of the time for a long list in random order.
+            array = np.fromiter(values, object, len(values))
+            return tuple(array[places].tolist())
 
         # Parts of a checked list need no checks, which take a second for long lists.
         part = copy.copy(self)
-        part._set("paths", (self.paths[i] for i in indices))
-        for name in ("labels", "segments"):
+        for name in ("paths", "labels", "segments"):
             object.__setattr__(part, name, chosen(getattr(self, name)))
         return part
 
