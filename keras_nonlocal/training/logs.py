@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nonlocal.data.python_calls import numpy_function
+from keras_nonlocal.python_calls import numpy_function
 from keras_nonlocal.training.clip_datasets import transform_clips
 
 

@@ -10,8 +10,8 @@ from keras_nonlocal.data.coco.examples import Arrays, specifications
 from keras_nonlocal.data.coco.list_source import ListSource
 from keras_nonlocal.data.coco.source import CocoSource
 from keras_nonlocal.data.datasets.epochs import EpochCounter
-from keras_nonlocal.data.python_calls import until_the_end
 from keras_nonlocal.optional_packages import import_tensorflow
+from keras_nonlocal.python_calls import until_the_end
 
 
 def tf_dataset(source: CocoSource) -> CocoDataset:

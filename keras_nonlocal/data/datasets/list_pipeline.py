@@ -24,8 +24,8 @@ from keras_nonlocal.data.datasets.loading import (
 )
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.video_list import Label, VideoList
-from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.readers.video_reader import OpenVideo
+from keras_nonlocal.python_calls import numpy_function
 
 
 def datasets_of_list(

@@ -13,8 +13,8 @@ from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochCounter
 from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.lists.video_list import Label
-from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.optional_packages import import_tensorflow
+from keras_nonlocal.python_calls import numpy_function
 
 
 class ClipPipeline(abc.ABC):

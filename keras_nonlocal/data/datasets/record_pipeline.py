@@ -11,7 +11,6 @@ from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
 from keras_nonlocal.data.datasets.list_pipeline import ListPipeline
 from keras_nonlocal.data.datasets.loading import ClipLoader
-from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.records.tensorflow_pictures import (
     TensorFraming,
@@ -21,6 +20,7 @@ from keras_nonlocal.data.records.tensorflow_records import (
     stored_pictures,
     stored_times,
 )
+from keras_nonlocal.python_calls import numpy_function
 
 # Videos for which Python chooses the clips at a time.
 _AT_ONCE = 64

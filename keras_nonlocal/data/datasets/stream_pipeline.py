@@ -10,9 +10,9 @@ from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.tfds import VideoStream
 from keras_nonlocal.data.lists.video_list import Label, label_problem
-from keras_nonlocal.data.python_calls import numpy_function
 from keras_nonlocal.data.random_streams import Purpose, random_stream
 from keras_nonlocal.data.readers.stored_frames import PicturesReader
+from keras_nonlocal.python_calls import numpy_function
 
 
 class StreamPipeline(ClipPipeline):

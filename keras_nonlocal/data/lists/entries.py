@@ -107,7 +107,8 @@ class Entries:
     ) -> None:
         """Adds the video of a line."""
         if indices not in self._checked:
-            label = tuple(self._classes.setdefault(i, i) for i in dict.fromkeys(indices))
+            classes = dict.fromkeys(indices)
+            label = tuple(self._classes.setdefault(index, index) for index in classes)
             count = None if self._class_names is None else len(self._class_names)
             check_label(self._file, number, line, label, count)
             self._checked[indices] = label
