@@ -84,7 +84,9 @@ def scan_videos(
     names = [os.fspath(path) for path in paths]
     if csv_file is not None:
         check_own_file("csv_file", csv_file, names)
-    workers = Workers(lambda name: video_facts(name, decode), num_threads or num_processors())
+    workers = Workers(
+        lambda name: video_facts(name, decode), num_threads or num_processors()
+    )
     with ExitStack() as stack:
         table = None
         if csv_file is not None:
