@@ -29,7 +29,7 @@ from keras_nonlocal.tensors import Tensor
 def evaluate_videos(
     model: keras.Model,
     videos: VideoList | FilePath,
-    directory: FilePath,
+    work_directory: FilePath,
     views: Views | None = None,
     *,
     class_names: Sequence[str] | None = None,
@@ -51,11 +51,12 @@ def evaluate_videos(
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
-            `(batch, classes)`. It is saved in `directory`, from which workers load it.
+            `(batch, classes)`. It is saved in `work_directory`, from which workers load
+            it.
         videos: A `keras_nonlocal.data.VideoList` with labels, or a directory with a
             folder per class, on storage that all workers can read.
-        directory: Directory for the model, the list and the scores that are known so
-            far, on storage that all workers can write to. It also gets
+        work_directory: Directory for the model, the list and the scores that are known
+            so far, on storage that all workers can write to. It also gets
             `failures.jsonl`, with the path and the reason of each video that cannot be
             read. It is of one model, one list and the same arguments.
         views: The clips and crops to score. Defaults to
@@ -87,8 +88,8 @@ def evaluate_videos(
         The `keras_nonlocal.inference.VideoEvaluation`.
 
     Raises:
-        ValueError: If an argument has an invalid value, or `directory` is in use, or of
-            another model, list or arguments.
+        ValueError: If an argument has an invalid value, or `work_directory` is in use,
+            or of another model, list or arguments.
         VideoError: If more than `max_errors` videos cannot be read.
         RuntimeError: If the runner fails for another reason.
 
@@ -106,7 +107,7 @@ def evaluate_videos(
         batch_size,
         preprocessing,
         open_video,
-        directory,
+        work_directory,
         options,
     )
     labeled, names = labeled_videos(videos, class_names, scoring.scorer.own)

@@ -28,7 +28,7 @@ from keras_nonlocal.tensors import Tensor
 def predict_videos(
     model: keras.Model,
     videos: VideoList | Sequence[FilePath],
-    directory: FilePath,
+    work_directory: FilePath,
     views: Views | None = None,
     *,
     scores_file: FilePath | None = None,
@@ -48,11 +48,11 @@ def predict_videos(
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores or
-            features `(batch, outputs)`. It is saved in `directory`, from which workers
-            load it.
+            features `(batch, outputs)`. It is saved in `work_directory`, from which
+            workers load it.
         videos: Paths of video files, or a `keras_nonlocal.data.VideoList`, on storage
             that all workers can read. If the list has segments, only these are scored.
-        directory: As in `keras_nonlocal.beam.evaluate_videos`.
+        work_directory: As in `keras_nonlocal.beam.evaluate_videos`.
         views: The clips and crops to score. Defaults to
             `keras_nonlocal.inference.Views()`, 10 clips with 3 crops.
         scores_file: File of NumPy (`.npy`) to which the scores are written at the end,
@@ -71,8 +71,8 @@ def predict_videos(
         With `scores_file`, it is that file, mapped into memory.
 
     Raises:
-        ValueError: If an argument has an invalid value, or `directory` is in use, or of
-            another model, list or arguments.
+        ValueError: If an argument has an invalid value, or `work_directory` is in use,
+            or of another model, list or arguments.
         VideoError: If more than `max_errors` videos cannot be read.
         RuntimeError: If the runner fails for another reason.
 
@@ -93,7 +93,7 @@ def predict_videos(
         batch_size,
         preprocessing,
         open_video,
-        directory,
+        work_directory,
         options,
     )
     if isinstance(videos, str):

@@ -48,6 +48,8 @@ def run_work(
     settings: Mapping[str, Any],
     failures: FailurePolicy,
     options: Options,
+    *,
+    argument: str = "work_directory",
     failures_file: str | None = None,
 ) -> Iterator[WorkFolder]:
     """Runs a pipeline and yields its folder, which is locked until the block ends.
@@ -59,6 +61,7 @@ def run_work(
         settings: Everything that the outcomes depend on, in JSON types.
         failures: Handles the videos that cannot be read, in the order of the list.
         options: Beam's options; see `keras_nonlocal.beam.evaluate_videos`.
+        argument: Name of the user's argument with the folder, for errors.
         failures_file: File for the paths and reasons of videos that cannot be read.
             Defaults to `failures.jsonl` in the folder.
 
@@ -77,8 +80,8 @@ def run_work(
     path = os.fspath(directory)
     folder = WorkFolder(path, len(videos.paths), work_folder.CHUNK_SIZE)
     files.make_directory(path)
-    with files.lock(path, "directory"):
-        folder.prepare(videos, settings)
+    with files.lock(path, argument):
+        folder.prepare(videos, settings, argument)
         folder.clear_errors()
         chunks = [*range(folder.num_chunks)]
         if work.keeps_outcomes:

@@ -14,7 +14,7 @@ from keras_nonlocal.data.scanning import VideoFacts, video_facts
 
 def scan_videos(
     paths: Iterable[FilePath],
-    directory: FilePath,
+    work_directory: FilePath,
     csv_file: FilePath | None = None,
     *,
     decode: bool = True,
@@ -27,9 +27,9 @@ def scan_videos(
 
     Args:
         paths: Video files or folders of frames, on storage that all workers can read.
-        directory: Directory for the facts that are known so far, on storage that all
-            workers can write to. It also gets `failures.jsonl`, with the path and the
-            reason of each video that cannot be read.
+        work_directory: Directory for the facts that are known so far, on storage that
+            all workers can write to. It also gets `failures.jsonl`, with the path and
+            the reason of each video that cannot be read.
         csv_file: CSV file for the facts, written at the end, with one line per file in
             the order of `paths`. It is the file of the scan on one machine. Defaults to
             `None`, no file.
@@ -57,7 +57,7 @@ def scan_videos(
         check_own_file("csv_file", csv_file, videos.paths)
     settings = {"pipeline": "scan_videos", "decode": decode}
     with run_work(
-        videos, directory, ScanWork(decode), settings, FailurePolicy(), options
+        videos, work_directory, ScanWork(decode), settings, FailurePolicy(), options
     ) as folder:
         facts = [VideoFacts(*found["facts"]) for _, found in readable(folder)]
         broken = (

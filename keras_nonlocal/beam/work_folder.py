@@ -75,12 +75,15 @@ class WorkFolder:
         """Number of chunks of the list."""
         return -(-self.num_videos // self.chunk_size)
 
-    def prepare(self, videos: VideoList, settings: Mapping[str, Any]) -> None:
+    def prepare(
+        self, videos: VideoList, settings: Mapping[str, Any], argument: str
+    ) -> None:
         """Writes the list, or checks that the folder was prepared for the same one.
 
         Args:
             videos: The list.
             settings: Everything that the outcomes depend on, in JSON types.
+            argument: Name of the user's argument with the folder, for errors.
 
         Raises:
             ValueError: If the folder is of another list or of other settings.
@@ -94,7 +97,7 @@ class WorkFolder:
         wanted = json.loads(json.dumps(wanted))
         found = _read_json(self._file("settings.json"))
         if found is not None:
-            _check_settings(self.path, found, wanted)
+            _check_settings(argument, self.path, found, wanted)
             return
         for name in ("list", "parts", "errors", "outcomes"):
             files.make_directory(self._file(name))
@@ -251,7 +254,9 @@ def _fingerprint(videos: VideoList) -> str:
     return f"{len(videos.paths)}, {digest.hexdigest()[:16]}"
 
 
-def _check_settings(path: str, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _check_settings(
+    argument: str, path: str, found: dict[str, Any], wanted: dict[str, Any]
+) -> None:
     differing = [
         name
         for name in sorted({*found, *wanted})
@@ -261,8 +266,8 @@ def _check_settings(path: str, found: dict[str, Any], wanted: dict[str, Any]) ->
         # The others may differ because these do.
         first = [name for name in ("pipeline", "videos", "model") if name in differing]
         raise ValueError(
-            "`directory` holds results for other videos or arguments; name a new "
-            f"directory. Received: directory={path!r} with another "
+            f"`{argument}` holds results for other videos or arguments; name a new "
+            f"directory. Received: {argument}={path!r} with another "
             f"{', '.join(first[:1] or differing)}"
         )
 

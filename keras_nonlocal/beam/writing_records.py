@@ -86,7 +86,8 @@ def write_video_records(
         settings,
         failures,
         options,
-        os.path.join(folder, "failures.jsonl"),
+        argument="directory",
+        failures_file=os.path.join(folder, "failures.jsonl"),
     ) as progress:
         left_out = progress.indices_with_error()
     failures.report("when the records were written")

@@ -65,7 +65,6 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     add_view_options(command)
     add_pipeline_options(command)
-    command.set_defaults(renamed={"directory": "work-directory"})
     return command
 
 
