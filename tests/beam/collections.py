@@ -21,7 +21,7 @@ PORTABLE = (
 # The old runner, which repeats every bundle, and bundles that fail.
 REPEATING = ("--runner=BundleBasedDirectRunner", "--direct_runner_bundle_repeat=2")
 
-NAMES = ("a.mp4", "b, c é.mp4", "d.mkv", "deep/e.mp4", "f.avi", "g.mp4", "h.mp4")
+NAMES = ("a.mp4", "b, c é.mp4", "d.mkv", "deep/e.mp4", "f.avi", "gg.mp4", "h.mp4")
 BROKEN = ("broken.mp4", "empty.mp4", "missing.mp4")
 
 
