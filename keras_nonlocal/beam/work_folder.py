@@ -200,8 +200,7 @@ class WorkFolder:
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Yields the index and the outcome of each video, in the order of the list."""
         for chunk in range(self.num_chunks):
-            for index, outcome in _read_lines(self._part_file(chunk)) or ():
-                yield index, outcome
+            yield from map(tuple, _read_lines(self._part_file(chunk)) or ())
 
     def write_failures(
         self, failures: Iterable[tuple[Video, str]], path: str | None = None
