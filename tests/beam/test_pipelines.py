@@ -10,6 +10,7 @@ import pytest
 import keras_nonlocal
 from keras_nonlocal import beam, data
 from keras_nonlocal.data import VideoList
+from keras_nonlocal.files import open_bytes
 from keras_nonlocal.inference import Views
 from tests.beam import readers
 from tests.beam.collections import (
@@ -142,3 +143,19 @@ def test_both_workers_work_and_each_loads_the_model_once(videos, model, tmp_path
     assert shares[0] >= len(pids) // 4
     models = [path.name.split("-")[0] for path in loaded.iterdir()]
     assert sorted(models) == sorted({*pids})
+
+
+def test_a_folder_may_have_a_scheme(videos, model, tmp_path):
+    pytest.importorskip("tensorflow")
+    root = f"ram://{tmp_path.name}"
+    local = beam.predict_videos(model, videos, tmp_path / "work", VIEWS)
+    for _ in range(2):  # the second call finds the scores of the first
+        remote = beam.predict_videos(model, videos, f"{root}/work", VIEWS)
+        np.testing.assert_array_equal(local, remote)
+    local = beam.write_video_records(videos, tmp_path / "records")
+    remote = beam.write_video_records(videos, f"{root}/records")
+    for path, other in zip(local.paths, remote.paths, strict=True):
+        with open_bytes(other) as file:
+            assert file.read() == Path(path).read_bytes()
+    with open_bytes(f"{root}/records/failures.jsonl") as file:
+        assert len(file.readlines()) == 3
