@@ -1,5 +1,10 @@
 """Pipelines give the results of the functions for one machine."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -143,6 +148,51 @@ def test_both_workers_work_and_each_loads_the_model_once(videos, model, tmp_path
     assert shares[0] >= len(pids) // 4
     models = [path.name.split("-")[0] for path in loaded.iterdir()]
     assert sorted(models) == sorted({*pids})
+
+
+def test_a_pool_of_workers_that_others_started(videos, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "elsewhere").mkdir()
+    # It starts `python`, in a folder of its own.
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    root = str(Path(keras_nonlocal.__file__).parent.parent)
+    module = "apache_beam.runners.worker.worker_pool_main"
+    pool = subprocess.Popen(
+        [sys.executable, "-m", module, f"--service_port={port}"],
+        cwd=tmp_path / "elsewhere",
+        env=os.environ | {"PATH": programs, "PYTHONPATH": root},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 60
+        while not is_open(port):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        external = f"--environment_config=localhost:{port}"
+        options = [*PORTABLE[:2], "--environment_type=EXTERNAL", external]
+        opened = tmp_path / "opened"
+        opened.mkdir()
+        beam.write_video_records(
+            videos,
+            tmp_path / "own",
+            open_video=partial(readers.noting, str(opened)),
+            options=options,
+        )
+    finally:
+        pool.terminate()
+        pool.wait()
+    data.write_video_records(videos, tmp_path / "other", on_error="skip", verbose=False)
+    assert record_files(tmp_path / "own") == record_files(tmp_path / "other")
+    pids = {path.name.rsplit("-", 2)[1] for path in opened.iterdir()}
+    assert pids.isdisjoint({str(os.getpid()), str(pool.pid)})
+
+
+def is_open(port):
+    with socket.socket() as client:
+        return client.connect_ex(("localhost", port)) == 0
 
 
 def test_a_folder_may_have_a_scheme(videos, model, tmp_path):
