@@ -18,11 +18,17 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from keras_nonlocal import files
+from keras_nonlocal.beam.json_files import (
+    for_each,
+    read_json,
+    read_lines,
+    read_many,
+    write_lines,
+)
 from keras_nonlocal.data.lists.video_list import VideoList
 
 # Number of videos whose outcomes end up in one file.
@@ -31,9 +37,7 @@ CHUNK_SIZE = 1000
 # The outcome of a video in JSON types; `{"error": reason}` if it cannot be read.
 Outcome = dict[str, Any]
 
-_ERROR_FILE = re.compile(r"(\d+)\.json")
-# Files that are read at a time. Remote storage answers late, but many at once.
-_NUM_READERS = 16
+_NUMBERED_FILE = re.compile(r"(\d+)\.json")
 
 
 class Video(NamedTuple):
@@ -95,20 +99,23 @@ class WorkFolder:
         }
         # As JSON has it: with lists in place of tuples.
         wanted = json.loads(json.dumps(wanted))
-        found = _read_json(self._file("settings.json"))
+        found = read_json(self._file("settings.json"))
         if found is not None:
             _check_settings(argument, self.path, found, wanted)
             return
         for name in ("list", "parts", "errors", "outcomes"):
             files.make_directory(self._file(name))
-        for chunk in range(self.num_chunks):
+
+        def write_list(chunk: int) -> None:
             lines = map(json.dumps, _videos_of(videos, self._indices(chunk)))
-            _write(self._list_file(chunk), lines)
-        _write(self._file("settings.json"), [json.dumps(wanted)])
+            write_lines(self._list_file(chunk), lines)
+
+        for_each(write_list, range(self.num_chunks))
+        write_lines(self._file("settings.json"), [json.dumps(wanted)])
 
     def listed(self, chunk: int) -> list[Video]:
         """Returns the videos of a chunk."""
-        lines = _read_lines(self._list_file(chunk))
+        lines = read_lines(self._list_file(chunk))
         if lines is None:
             raise FileNotFoundError(self._list_file(chunk))
         return [*map(Video.parsed, lines)]
@@ -120,11 +127,12 @@ class WorkFolder:
             return len(self.known_outcomes(chunk)) < len(self._indices(chunk))
 
         chunks = range(self.num_chunks)
-        return [chunk for chunk in chunks if is_unfinished(chunk)]
+        unfinished = for_each(is_unfinished, chunks)
+        return [chunk for chunk, is_it in zip(chunks, unfinished, strict=True) if is_it]
 
     def known_outcomes(self, chunk: int) -> dict[int, Outcome]:
         """Returns the outcomes in the part of a chunk, without the errors."""
-        lines = _read_lines(self._part_file(chunk)) or ()
+        lines = read_lines(self._part_file(chunk)) or ()
         return {index: outcome for index, outcome in lines if "error" not in outcome}
 
     def indices_with_outcome(self, chunk: int) -> set[int]:
@@ -142,12 +150,12 @@ class WorkFolder:
 
     def write_outcome(self, video: Video, outcome: Outcome) -> None:
         """Keeps the outcome of a video."""
-        _write(self._outcome_file(video.number), [json.dumps(outcome)])
+        write_lines(self._outcome_file(video.number), [json.dumps(outcome)])
 
     def write_error(self, video: Video, reason: str) -> None:
         """Keeps why a video cannot be read."""
         error = {"path": video.path, "segment": video.segment, "reason": reason}
-        _write(self._error_file(video.number), [json.dumps(error)])
+        write_lines(self._error_file(video.number), [json.dumps(error)])
 
     def remove_error(self, video: Video) -> None:
         """Removes the error of an earlier attempt at a video."""
@@ -166,7 +174,7 @@ class WorkFolder:
     def errors(self) -> dict[int, dict[str, Any]]:
         """Returns `path`, `segment` and `reason` of the videos with errors."""
         indices = sorted(self.indices_with_error())
-        found = _read_many([self._error_file(index) for index in indices])
+        found = read_many([self._error_file(index) for index in indices])
         return {i: error for i, error in zip(indices, found, strict=True) if error}
 
     def write_part(self, chunk: int) -> None:
@@ -177,10 +185,10 @@ class WorkFolder:
         """
         known = self.known_outcomes(chunk)
         new = sorted(self.indices_with_outcome(chunk) - {*known})
-        found = _read_many([self._outcome_file(index) for index in new])
+        found = read_many([self._outcome_file(index) for index in new])
         known |= {index: o for index, o in zip(new, found, strict=True) if o}
         missing = [index for index in self._indices(chunk) if index not in known]
-        errors = _read_many([self._error_file(index) for index in missing])
+        errors = read_many([self._error_file(index) for index in missing])
         for index, error in zip(missing, errors, strict=True):
             if error is None:
                 raise RuntimeError(
@@ -189,9 +197,9 @@ class WorkFolder:
                 )
             known[index] = {"error": error["reason"]}
         lines = (json.dumps([index, known[index]]) for index in self._indices(chunk))
-        _write(self._part_file(chunk), lines)
-        for index in self.indices_with_outcome(chunk):
-            files.remove(self._outcome_file(index))
+        write_lines(self._part_file(chunk), lines)
+        left = self.indices_with_outcome(chunk)
+        for_each(files.remove, [self._outcome_file(index) for index in left])
         # Of two workers with the same video, one may have had an error of the network.
         scored = {*self._indices(chunk)} - {*missing}
         for index in self.indices_with_error() & scored:
@@ -200,7 +208,7 @@ class WorkFolder:
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Yields the index and the outcome of each video, in the order of the list."""
         for chunk in range(self.num_chunks):
-            yield from map(tuple, _read_lines(self._part_file(chunk)) or ())
+            yield from map(tuple, read_lines(self._part_file(chunk)) or ())
 
     def write_failures(
         self, failures: Iterable[tuple[Video, str]], path: str | None = None
@@ -215,7 +223,7 @@ class WorkFolder:
             json.dumps({"path": video.path, "segment": video.segment, "reason": reason})
             for video, reason in failures
         )
-        _write(path or self._file("failures.jsonl"), lines)
+        write_lines(path or self._file("failures.jsonl"), lines)
 
     def _indices(self, chunk: int) -> range:
         first = chunk * self.chunk_size
@@ -273,29 +281,5 @@ def _check_settings(
 
 
 def _numbers(names: Iterable[str]) -> set[int]:
-    matches = map(_ERROR_FILE.fullmatch, names)
+    matches = map(_NUMBERED_FILE.fullmatch, names)
     return {int(match[1]) for match in matches if match}
-
-
-def _write(path: str, lines: Iterable[str]) -> None:
-    with files.replacing(path) as unfinished, unfinished.open("w") as file:
-        file.writelines(f"{line}\n" for line in lines)
-
-
-def _read_json(path: str) -> Any:
-    lines = _read_lines(path)
-    return lines[0] if lines else None
-
-
-def _read_many(paths: Sequence[str]) -> list[Any]:
-    with ThreadPoolExecutor(_NUM_READERS) as pool:
-        return [*pool.map(_read_json, paths)]
-
-
-def _read_lines(path: str) -> list[Any] | None:
-    """Returns the values in the lines of a file, or `None` if there is no file."""
-    try:
-        with files.open_bytes(path) as file:
-            return [*map(json.loads, file)]
-    except FileNotFoundError:
-        return None
