@@ -1,8 +1,9 @@
 """`evaluate_videos` as a pipeline."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
+import numpy as np
 
 from keras_nonlocal.beam.running import (
     FilePath,
@@ -15,7 +16,7 @@ from keras_nonlocal.beam.score_work import decoded_scores
 from keras_nonlocal.beam.scoring import Scoring
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.pyav import PyAVReader
-from keras_nonlocal.data.readers.video_reader import OpenVideo
+from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.files import local_file
 from keras_nonlocal.inference.evaluating import evaluation_of
 from keras_nonlocal.inference.labeled_videos import labeled_videos
@@ -64,8 +65,8 @@ def evaluate_videos(
         class_names: As in `keras_nonlocal.evaluate_videos`.
         results_file: File to which all scores are written at the end, in the format of
             `keras_nonlocal.evaluate_videos`. If it exists, it must be of the same model
-            and arguments, and gets the videos that it lacks. Defaults to `None`, no
-            file.
+            and arguments, and gets the videos that it lacks, and the errors. Defaults
+            to `None`, no file.
         reduction: How to combine the scores of the views: `"mean"`, `"max"`, or
             `"logits"`. Defaults to `"mean"`.
         on_error: How to handle a video that cannot be read. `"skip"` lists it in the
@@ -120,9 +121,22 @@ def evaluate_videos(
                 index: decoded_scores(outcome["scores"])
                 for index, outcome in readable(folder)
             }
+            errors = folder.errors()
         if results is not None:
-            known = results.known_scores(labeled)
-            for index, scores in rows.items():
-                if index not in known:
-                    results.write_outcome(labeled, index, scores)
+            _write(results, labeled, rows, errors)
     return evaluation_of(labeled, names, rows, failures.reasons)
+
+
+def _write(
+    results: ResultsFile,
+    videos: VideoList,
+    rows: Mapping[int, np.ndarray],
+    errors: Mapping[int, VideoError],
+) -> None:
+    """Adds the outcomes that the file lacks, in the order of the list."""
+    known = results.known_scores(videos)
+    for index in sorted({*rows, *errors} - {*known}):
+        outcome = rows.get(index)
+        results.write_outcome(
+            videos, index, errors[index] if outcome is None else outcome
+        )

@@ -79,7 +79,8 @@ def predict_videos(
     Example:
 
     >>> network = keras_nonlocal.NLResNet50I3D(
-    ...     include_top=False, pooling="avg", weights="nl_i3d_r50.pkl",
+    ...     include_top=False, weights="kinetics400", input_shape=(8, 224, 224, 3),
+    ...     pooling="avg",
     ... )  # doctest: +SKIP
     >>> features = keras_nonlocal.beam.predict_videos(
     ...     network, videos, "gs://bucket/features", scores_file="features.npy",

@@ -9,10 +9,9 @@ from keras_nonlocal import files
 from keras_nonlocal.arguments import check_choice
 from keras_nonlocal.beam import work_folder
 from keras_nonlocal.beam.steps import GatherChunk, ReadChunk, VideoWork, WorkOnGroup
-from keras_nonlocal.beam.work_folder import Outcome, Video, WorkFolder
+from keras_nonlocal.beam.work_folder import Outcome, WorkFolder
 from keras_nonlocal.data.datasets.failures import FailurePolicy
 from keras_nonlocal.data.lists.video_list import VideoList
-from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.optional_packages import import_beam
 
 FilePath = str | os.PathLike[str]
@@ -134,23 +133,10 @@ def _report(
     folder: WorkFolder, failures: FailurePolicy, failures_file: str | None
 ) -> None:
     """Lists the videos that cannot be read, and raises if they are too many."""
-    errors = [
-        (VideoError(error["path"], error["reason"], _pair(error["segment"])), index)
-        for index, error in folder.errors().items()
-    ]
-    folder.write_failures(
-        (
-            (Video(index, error.path, error.segment), error.reason)
-            for error, index in errors
-        ),
-        failures_file,
-    )
-    for error, index in errors:
+    errors = folder.errors()
+    folder.write_failures(errors.values(), failures_file)
+    for index, error in errors.items():
         failures.handle(error, index)
-
-
-def _pair(segment: Any) -> tuple[float, float] | None:
-    return segment and (segment[0], segment[1])
 
 
 def readable(folder: WorkFolder) -> Iterator[tuple[int, Outcome]]:

@@ -9,6 +9,7 @@ from keras_nonlocal.beam.work_folder import Outcome, Video
 from keras_nonlocal.data.csv_table import CsvTable, check_own_file
 from keras_nonlocal.data.datasets.failures import FailurePolicy
 from keras_nonlocal.data.lists.video_list import VideoList
+from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.scanning import VideoFacts, video_facts
 
 
@@ -60,11 +61,7 @@ def scan_videos(
         videos, work_directory, ScanWork(decode), settings, FailurePolicy(), options
     ) as folder:
         facts = [VideoFacts(*found["facts"]) for _, found in readable(folder)]
-        broken = (
-            (Video(index, fact.path, None), fact.error)
-            for index, fact in enumerate(facts)
-            if fact.error
-        )
+        broken = (VideoError(fact.path, fact.error) for fact in facts if fact.error)
         folder.write_failures(broken)
     if csv_file is not None:
         with CsvTable(csv_file, [field.name for field in fields(VideoFacts)]) as table:

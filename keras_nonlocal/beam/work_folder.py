@@ -30,6 +30,7 @@ from keras_nonlocal.beam.json_files import (
     write_lines,
 )
 from keras_nonlocal.data.lists.video_list import VideoList
+from keras_nonlocal.data.readers.video_reader import VideoError
 
 # Number of videos whose outcomes end up in one file.
 CHUNK_SIZE = 1000
@@ -57,7 +58,7 @@ class Video(NamedTuple):
     def parsed(cls, values: Sequence[Any]) -> "Video":
         """Returns the video of what JSON has made of it."""
         number, path, segment = values
-        return cls(number, path, segment and (segment[0], segment[1]))
+        return cls(number, path, _pair(segment))
 
 
 @dataclass(frozen=True)
@@ -171,11 +172,15 @@ class WorkFolder:
         """Returns the videos that cannot be read, as far as this run knows."""
         return _numbers(files.list_names(self._file("errors")))
 
-    def errors(self) -> dict[int, dict[str, Any]]:
-        """Returns `path`, `segment` and `reason` of the videos with errors."""
+    def errors(self) -> dict[int, VideoError]:
+        """Returns the errors of the videos that cannot be read, by their indices."""
         indices = sorted(self.indices_with_error())
         found = read_many([self._error_file(index) for index in indices])
-        return {i: error for i, error in zip(indices, found, strict=True) if error}
+        return {
+            index: VideoError(error["path"], error["reason"], _pair(error["segment"]))
+            for index, error in zip(indices, found, strict=True)
+            if error
+        }
 
     def write_part(self, chunk: int) -> None:
         """Gathers the outcomes of a chunk in its part, and removes their files.
@@ -211,17 +216,19 @@ class WorkFolder:
             yield from map(tuple, read_lines(self._part_file(chunk)) or ())
 
     def write_failures(
-        self, failures: Iterable[tuple[Video, str]], path: str | None = None
+        self, failures: Iterable[VideoError], path: str | None = None
     ) -> None:
         """Writes the list of the videos that cannot be read.
 
         Args:
-            failures: The videos and the reasons.
+            failures: The errors of the videos.
             path: The file. Defaults to `failures.jsonl` in this folder.
         """
         lines = (
-            json.dumps({"path": video.path, "segment": video.segment, "reason": reason})
-            for video, reason in failures
+            json.dumps(
+                {"path": error.path, "segment": error.segment, "reason": error.reason}
+            )
+            for error in failures
         )
         write_lines(path or self._file("failures.jsonl"), lines)
 
@@ -253,6 +260,10 @@ def _videos_of(videos: VideoList, indices: Iterable[int]) -> Iterator[Video]:
     for index in indices:
         segment = videos.segments[index] if videos.segments else None
         yield Video(index, videos.paths[index], segment)
+
+
+def _pair(segment: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if segment is None else (segment[0], segment[1])
 
 
 def _fingerprint(videos: VideoList) -> str:

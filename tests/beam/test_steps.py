@@ -82,11 +82,9 @@ def test_each_video_has_one_outcome_in_the_order_of_the_list(folder, log):
     assert [*folder.outcomes()] == EXPECTED
     assert sorted(worked_on(log)) == [*range(TOTAL)]
     assert [*folder.errors()] == [0, 5, 10]
-    assert folder.errors()[0] == {
-        "path": NAME,
-        "segment": [1.5, float("inf")],
-        "reason": "broken",
-    }
+    error = folder.errors()[0]
+    segment = (1.5, float("inf"))
+    assert (error.path, error.segment, error.reason) == (NAME, segment, "broken")
 
 
 def test_a_list_comes_back_with_any_name_and_segment(folder):

@@ -190,7 +190,7 @@ def test_commands_do_the_same_on_clusters(folder, capsys):
     )
     assert json.loads(outputs[0])["failures"] == json.loads(outputs[1])["failures"]
     assert json.loads(outputs[0])["top1"] == json.loads(outputs[1])["top1"]
-    assert len(Path("scores.jsonl").read_text().splitlines()) == 4
+    assert len(Path("scores.jsonl").read_text().splitlines()) == 7
     both(
         ["embed", "model.keras", *source, *VIEWS],
         ["--output", "one.npy", "--csv", "one.csv"],
