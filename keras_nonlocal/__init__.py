@@ -11,6 +11,7 @@ from keras_nonlocal._registration import register_serializables
 from keras_nonlocal._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from keras_nonlocal import beam as beam
     from keras_nonlocal import data as data
     from keras_nonlocal import detection as detection
     from keras_nonlocal import experiments as experiments

@@ -49,6 +49,12 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "tensorflow_start": ("enable_onednn",),
         "video_detection": ("detect_video",),
     },
+    "beam": {
+        "beam.evaluating": ("evaluate_videos",),
+        "beam.predicting": ("predict_videos",),
+        "beam.scanning": ("scan_videos",),
+        "beam.writing_records": ("write_video_records",),
+    },
     "data": {
         "data.augmentation": ("AugmentClips",),
         "data.callbacks": ("ClipEpochs",),
@@ -243,6 +249,8 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 # The public modules whose import does not import Keras, or their folders.
 _WITHOUT_KERAS = (
+    "beam.scanning",
+    "beam.writing_records",
     "data.coco.dataset",
     "data.coco.from_tfds",
     "data.coco.objects",

@@ -43,6 +43,16 @@ def import_grain() -> ModuleType:
     return _import("grain", "Grain is needed for `workers`: `pip install grain`.")
 
 
+def import_beam() -> tuple[ModuleType, ModuleType]:
+    """Returns Apache Beam and the module of its `PipelineOptions`."""
+    message = (
+        "Apache Beam is needed for pipelines on clusters: "
+        "`pip install keras_nonlocal[beam]`."
+    )
+    beam = _import("apache_beam", message)
+    return beam, _import_part("apache_beam.options.pipeline_options", message)
+
+
 def import_pillow() -> ModuleType:
     """Returns `PIL.Image`, which decodes and scales pictures."""
     return _import_part(

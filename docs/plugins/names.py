@@ -11,26 +11,36 @@ PAGES = {"": PACKAGE} | {room: f"{PACKAGE}.{room}" for room in rooms()}
 def entries() -> dict[str, dict[str, str]]:
     """Returns a mapping from room to public name to the path of its definition.
 
-    A name that several rooms offer has its entry in the room that defines it, or else
-    in the first one that lists it.
+    What several rooms offer has its entry in the room that defines it, or else in the
+    first one that lists it.
     """
-    homes: dict[str, tuple[str, str]] = {}
+    homes: dict[str, str] = {}
     for room in (*rooms(), ""):
-        for name, module in public_names(room).items():
-            if name not in homes or (room and module.startswith(f"{PACKAGE}.{room}.")):
-                homes[name] = room, f"{module}.{name}"
+        for path in _definitions(room).values():
+            if path not in homes or (room and path.startswith(f"{PACKAGE}.{room}.")):
+                homes[path] = room
     table: dict[str, dict[str, str]] = {room: {} for room in PAGES}
-    for name, (room, path) in homes.items():
-        table[room][name] = path
+    for path, room in homes.items():
+        table[room][path.rpartition(".")[2]] = path
     return table
 
 
 @cache
 def public_paths() -> dict[str, str]:
     """Returns a mapping from each public path to the path of its definition."""
-    by_name = {name: path for room in entries().values() for name, path in room.items()}
     return {
-        f"{page}.{name}": by_name[name]
+        f"{page}.{name}": path
         for room, page in PAGES.items()
-        for name in public_names(room)
+        for name, path in _definitions(room).items()
     }
+
+
+def _definitions(room: str) -> dict[str, str]:
+    """Returns a mapping from the names of a room to the paths of their definitions."""
+    found = {}
+    for name, module in public_names(room).items():
+        # The package offers names of its rooms, which have them from their modules.
+        inner = module.removeprefix(f"{PACKAGE}.")
+        own = public_names(inner) if inner in rooms() else {}
+        found[name] = f"{own.get(name, module)}.{name}"
+    return found

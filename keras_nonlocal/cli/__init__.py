@@ -10,6 +10,7 @@ from keras_nonlocal.cli import (
     convert,
     demo,
     detect,
+    embed,
     evaluate,
     evaluate_coco,
     experiments,
@@ -21,14 +22,17 @@ from keras_nonlocal.cli import (
     train,
     train_coco,
     visualize,
+    write_records,
 )
 from keras_nonlocal.cli.options.errors import in_options
+from keras_nonlocal.cli.options.pipelines import keep_pipeline_options
 from keras_nonlocal.tensorflow_start import start_quietly
 
 _COMMANDS = (
     train,
     predict,
     evaluate,
+    embed,
     train_coco,
     detect,
     evaluate_coco,
@@ -36,6 +40,7 @@ _COMMANDS = (
     demo,
     convert,
     scan,
+    write_records,
     visualize,
     summary,
     experiments,
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         was interrupted.
     """
     _print_any_name()
-    options = _parser().parse_args(arguments)
+    options = parsed(arguments)
     start_quietly()
     try:
         return options.run(options)
@@ -70,6 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = in_options(_sentence(error), options.command, renamed)
         print(f"keras-nonlocal: {message}", file=sys.stderr)
         return 2
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Returns the options of a command. Beam's options are in `pipeline_options`."""
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    keep_pipeline_options(parser, options, others)
+    return options
 
 
 def _sentence(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.class_names import (
@@ -13,9 +13,24 @@ from keras_nonlocal.cli.options.model_file import (
     add_model_argument,
     load_classifier_file,
 )
+from keras_nonlocal.cli.options.pipelines import (
+    add_pipeline_options,
+    check_no_work_directory,
+    pipeline_arguments,
+    work_directory,
+)
 from keras_nonlocal.cli.options.videos import add_list_options
-from keras_nonlocal.cli.options.views import add_view_options, view_arguments
+from keras_nonlocal.cli.options.views import (
+    add_view_options,
+    given_steps,
+    given_views,
+    view_arguments,
+)
 from keras_nonlocal.runs.video_sources import read_videos_of_classes
+
+if TYPE_CHECKING:
+    from keras_nonlocal.data import VideoList
+    from keras_nonlocal.inference import VideoEvaluation
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -55,6 +70,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--confusion", action="store_true", help="also print the confusion matrix"
     )
     add_view_options(command)
+    add_pipeline_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(renamed={"directory": "VIDEOS"})
     return command
@@ -62,22 +78,18 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
+    if options.runner is None:
+        check_no_work_directory(options)
+    else:
+        work_directory(options)
     model = load_classifier_file(options.model)
-    from keras_nonlocal import evaluate_videos
-
-    result = evaluate_videos(
-        model,
-        read_videos_of_classes(
-            options.videos,
-            options.list_format,
-            options.root,
-            known_class_names(model, options),
-        ),
-        results_file=options.results_file,
-        max_errors=options.max_errors,
-        verbose=int(sys.stdout.isatty() and not options.json),
-        **view_arguments(model, options),
+    videos = read_videos_of_classes(
+        options.videos,
+        options.list_format,
+        options.root,
+        known_class_names(model, options),
     )
+    result = _evaluation(model, videos, options)
     if options.json:
         print_json(result.to_dict())
     else:
@@ -86,6 +98,34 @@ def run(options: argparse.Namespace) -> int:
             _print_confusion(result)
         print(f"\n{result}")
     return 1 if result.failures else 0
+
+
+def _evaluation(
+    model: Any, videos: "VideoList", options: argparse.Namespace
+) -> "VideoEvaluation":
+    if options.runner is not None:
+        from keras_nonlocal import beam
+
+        return beam.evaluate_videos(
+            model,
+            videos,
+            work_directory(options),
+            given_views(model, options),
+            results_file=options.results_file,
+            max_errors=options.max_errors,
+            **given_steps(options),
+            options=pipeline_arguments(options),
+        )
+    from keras_nonlocal import evaluate_videos
+
+    return evaluate_videos(
+        model,
+        videos,
+        results_file=options.results_file,
+        max_errors=options.max_errors,
+        verbose=int(sys.stdout.isatty() and not options.json),
+        **view_arguments(model, options),
+    )
 
 
 def _print_classes(result: Any) -> None:

@@ -8,6 +8,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.options.pipelines import (
+    add_pipeline_options,
+    check_no_work_directory,
+    pipeline_arguments,
+    work_directory,
+)
 from keras_nonlocal.cli.options.videos import add_list_options, check_csv_file
 from keras_nonlocal.files import exists
 from keras_nonlocal.runs.video_sources import read_given_videos
@@ -50,6 +56,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         metavar="NUMBER",
         help="number of videos at a time (default: the number of processor cores)",
     )
+    add_pipeline_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(renamed={"directory": "VIDEO", "num_threads": "threads"})
     return command
@@ -57,8 +64,8 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
-    from keras_nonlocal.data import scan_videos
-
+    if options.runner is None:
+        check_no_work_directory(options)
     if missing := [path for path in options.paths if not exists(path)]:
         raise ValueError(f"Every VIDEO must exist. Received: {missing[0]!r}")
     paths = [
@@ -67,14 +74,7 @@ def run(options: argparse.Namespace) -> int:
         )
     ]
     check_csv_file(options.csv, [*options.paths, *paths])
-    progress = _Progress(len(paths))
-    facts = scan_videos(
-        paths,
-        options.csv,
-        decode=not options.packets_only,
-        num_threads=options.threads,
-        progress=progress.update if sys.stderr.isatty() else None,
-    )
+    facts = _scan(paths, options)
     broken = [fact for fact in facts if fact.error]
     if options.json:
         counts = {"num_videos": len(facts), "num_broken": len(broken)}
@@ -84,6 +84,35 @@ def run(options: argparse.Namespace) -> int:
         _print(facts, broken)
         print(f"written to {options.csv}")
     return 1 if broken else 0
+
+
+def _scan(paths: "Sequence[str]", options: argparse.Namespace) -> "list[VideoFacts]":
+    decode = not options.packets_only
+    if options.runner is not None:
+        if options.threads is not None:
+            raise ValueError(
+                "`num_threads` must not be given with `runner`, which has its own "
+                f"options. Received: num_threads={options.threads}"
+            )
+        from keras_nonlocal import beam
+
+        return beam.scan_videos(
+            paths,
+            work_directory(options),
+            options.csv,
+            decode=decode,
+            options=pipeline_arguments(options),
+        )
+    from keras_nonlocal.data import scan_videos
+
+    progress = _Progress(len(paths))
+    return scan_videos(
+        paths,
+        options.csv,
+        decode=decode,
+        num_threads=options.threads,
+        progress=progress.update if sys.stderr.isatty() else None,
+    )
 
 
 class _Progress:

@@ -84,7 +84,9 @@ def scan_videos(
     names = [os.fspath(path) for path in paths]
     if csv_file is not None:
         check_own_file("csv_file", csv_file, names)
-    workers = Workers(lambda name: _scan(name, decode), num_threads or num_processors())
+    workers = Workers(
+        lambda name: video_facts(name, decode), num_threads or num_processors()
+    )
     with ExitStack() as stack:
         table = None
         if csv_file is not None:
@@ -121,7 +123,13 @@ def _in_order(
     return facts
 
 
-def _scan(path: str, decode: bool) -> VideoFacts:
+def video_facts(path: str, decode: bool) -> VideoFacts:
+    """Opens a video, decodes it, and returns the facts.
+
+    Args:
+        path: The file, or the folder of frames.
+        decode: Whether to decode all frames, or only to read the packets.
+    """
     try:
         with errors_named(path), open_file_or_frames(path) as video:
             if decode:

@@ -17,14 +17,17 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from keras_nonlocal.files.paths import is_directory, is_remote, open_bytes
+from keras_nonlocal.files.paths import (
+    is_directory,
+    is_remote,
+    open_bytes,
+    remove,
+)
 from keras_nonlocal.files.processes import is_running, machine, start_time
 from keras_nonlocal.files.writing import replacing
-from keras_nonlocal.optional_packages import import_tensorflow
 
 fcntl: ModuleType | None
 try:
@@ -263,7 +266,8 @@ class _Claim:
         self._end.set()
         self._thread.join()
         if self._is_mine():
-            _remove(self._file)
+            with suppress(OSError):  # it becomes stale
+                remove(self._file)
 
     def _renew(self) -> None:
         while not self._end.wait(_RENEWAL_SECONDS):
@@ -288,12 +292,3 @@ def _read_owner(file: str) -> _Owner | None:
             return _Owner.parsed(stream.read())
     except FileNotFoundError:
         return None
-
-
-def _remove(file: str) -> None:
-    if is_remote(file):
-        tf = import_tensorflow()
-        with suppress(tf.errors.OpError):
-            tf.io.gfile.remove(file)
-        return
-    Path(file).unlink(missing_ok=True)

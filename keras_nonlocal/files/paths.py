@@ -115,6 +115,24 @@ def rename(path: str, target: str) -> None:
         os.replace(path, target)
 
 
+def remove(path: str) -> None:
+    """Removes a file, if it exists.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    if not is_remote(path):
+        Path(path).unlink(missing_ok=True)
+        return
+    tf = import_tensorflow()
+    try:
+        tf.io.gfile.remove(path)
+    except tf.errors.NotFoundError:
+        pass
+    except tf.errors.OpError as error:
+        raise os_error(error) from None
+
+
 def printable(path: str) -> str:
     """Returns a path with a replacement character for each byte that is not UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")

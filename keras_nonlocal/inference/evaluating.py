@@ -157,16 +157,23 @@ def evaluate_videos(
             else:
                 rows[index] = scores
             bar.add(1)
-    return _evaluation(labeled, names, rows, failures.reasons)
+    return evaluation_of(labeled, names, rows, failures.reasons)
 
 
-def _evaluation(
+def evaluation_of(
     videos: VideoList,
     class_names: tuple[str, ...],
     rows: dict[int, np.ndarray],
     reasons: dict[str, str],
 ) -> VideoEvaluation:
-    """Returns the evaluation of the videos that have scores."""
+    """Returns the evaluation of the videos that have scores.
+
+    Args:
+        videos: All videos, with labels.
+        class_names: Names of the classes.
+        rows: The scores `(num_outputs,)` of videos by their index.
+        reasons: Why the others could not be read.
+    """
     scored = videos.select(sorted(rows))
     table = np.zeros((len(rows), len(class_names)), "float32")
     for place, index in enumerate(sorted(rows)):

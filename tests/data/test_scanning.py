@@ -71,7 +71,7 @@ class Slow:
         self.begun: list[str] = []
         self._quick = quick
         self._never = threading.Event()
-        monkeypatch.setattr(scanning, "_scan", self._scan)
+        monkeypatch.setattr(scanning, "video_facts", self._scan)
 
     def _scan(self, path: str, decode: bool) -> VideoFacts:
         self.begun.append(path)

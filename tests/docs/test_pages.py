@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from keras_nonlocal.cli import _parser
+from keras_nonlocal.cli import parsed
 from tests.data.videos import moving_pictures, write_video
 from tests.docs.pages import (
     NOT_RUN,
@@ -92,7 +92,7 @@ def commands():
 @pytest.mark.parametrize("words", list(commands()))
 def test_commands_parse(words):
     if words not in (["--help"], ["--version"]):
-        _parser().parse_args(words)
+        parsed(words)
 
 
 def literals():

@@ -54,6 +54,11 @@ class FailurePolicy:
         return self._on_error != "raise"
 
     @property
+    def max_errors(self) -> int:
+        """Number of files that may be left out."""
+        return self._max_errors if self.leaves_out else 0
+
+    @property
     def reasons(self) -> dict[str, str]:
         """Mapping from each video left out so far to the reason.
 

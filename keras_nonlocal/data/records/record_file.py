@@ -132,7 +132,8 @@ def _index(
     features["quality"].int64_list.value.append(origin.quality)
     features["source_state"].int64_list.value.extend(origin.state or ())
     features[_INDEX_CHECKSUM].int64_list.value.append(_index_checksum(features))
-    content: bytes = index.SerializeToString()
+    # Otherwise, the order of the features differs from process to process.
+    content: bytes = index.SerializeToString(deterministic=True)
     return content
 
 

@@ -122,39 +122,61 @@ class RecordWriter:
         return is_written
 
     def _write(self, job: RecordJob, workers: Workers) -> bool:
-        state = files.state(job.source)
-        origin = Origin(job.source, self._short_side, self._quality, state)
-        target = self.path(job.index)
-        if self._is_there(target, origin):
-            return True
         try:
-            with ExitStack() as stack:
-                with errors_named(job.source):
-                    video = stack.enter_context(job.open_video())
-                try:
-                    self._write_video(video, target, origin, workers)
-                except TimelineChangedError:
-                    self._write_video(video, target, origin, workers)
+            self.write_file(job, workers.check_stop)
         except VideoError as error:
             self._failures.handle(error, job.index)
             return False
         return True
 
+    def write_file(
+        self, job: RecordJob, after_frame: Callable[[], None] = lambda: None
+    ) -> None:
+        """Writes the file of one video, unless it is complete already.
+
+        Args:
+            job: The video.
+            after_frame: Called after each frame. An error that it raises stops the
+                writing.
+
+        Raises:
+            OSError: If the file cannot be written.
+            ValueError: If the file is there for another video or other settings.
+            VideoError: If the video cannot be read.
+        """
+        state = files.state(job.source)
+        origin = Origin(job.source, self._short_side, self._quality, state)
+        target = self.path(job.index)
+        if self._is_there(target, origin):
+            return
+        with ExitStack() as stack:
+            with errors_named(job.source):
+                video = stack.enter_context(job.open_video())
+            try:
+                self._write_video(video, target, origin, after_frame)
+            except TimelineChangedError:
+                self._write_video(video, target, origin, after_frame)
+
     def _write_video(
-        self, video: VideoReader, target: str, origin: Origin, workers: Workers
+        self,
+        video: VideoReader,
+        target: str,
+        origin: Origin,
+        after_frame: Callable[[], None],
     ) -> None:
         with errors_named(origin.source):
             times = video.times
-        write_record_file(target, times, self._pictures(video, origin, workers), origin)
+        pictures = self._pictures(video, origin, after_frame)
+        write_record_file(target, times, pictures, origin)
 
     def _pictures(
-        self, video: VideoReader, origin: Origin, workers: Workers
+        self, video: VideoReader, origin: Origin, after_frame: Callable[[], None]
     ) -> Iterator[bytes]:
         # Errors in writing the pictures are not errors of the video.
         with errors_named(origin.source):
             for picture in encoded_frames(video, self._short_side, self._quality):
                 yield picture
-                workers.check_stop()
+                after_frame()
 
     def _is_there(self, target: str, origin: Origin) -> bool:
         if not files.exists(target):

@@ -83,6 +83,14 @@ def test_tensorflow_reads_them_too(videos: VideoList, tmp_path: Path) -> None:
     assert np.abs(difference).mean() < 4
 
 
+def test_every_process_writes_the_same_bytes(videos: VideoList, tmp_path: Path) -> None:
+    # In other orders of the features, which differ by process, bytes would differ.
+    for path in write(videos, tmp_path).paths:
+        raw = next(iter(tf.data.TFRecordDataset(path))).numpy()
+        index = tf.train.Example.FromString(raw)
+        assert raw == index.SerializeToString(deterministic=True)
+
+
 def test_an_interrupted_call_goes_on(videos: VideoList, tmp_path: Path) -> None:
     written = write(videos.select([0]), tmp_path)
     before = Path(written.paths[0]).stat().st_mtime_ns
