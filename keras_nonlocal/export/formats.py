@@ -145,8 +145,8 @@ def export_model(
     if isinstance(model, RegionModel):
         if format == "litert":
             raise ValueError(
-                "A detector is written as a SavedModel, as ONNX or for OpenVINO: LiteRT "
-                "has no loops of open length for its suppression. "
+                "A detector is written as a SavedModel, as ONNX or for OpenVINO: "
+                "LiteRT has no loops of open length for its suppression. "
                 f"Received: format={format!r}"
             )
         if calibration_clips is not None:

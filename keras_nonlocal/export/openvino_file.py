@@ -146,6 +146,5 @@ def _single_clips(
 
 def _sizes(shape: ClipShape) -> str:
     return ", ".join(
-        name if size is None else str(size)
-        for name, size in shape._asdict().items()
+        name if size is None else str(size) for name, size in shape._asdict().items()
     )

@@ -1,7 +1,7 @@
 """What an exported file says of its model, as JSON inside the file."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from keras_nonlocal.models.clip_info import ClipInfo
@@ -23,7 +23,7 @@ class ExportedFacts:
     """
 
     activation: str | None = None
-    info: ClipInfo = ClipInfo()
+    info: ClipInfo = field(default_factory=ClipInfo)
 
     def to_json(self) -> str:
         """Returns a line of JSON."""
