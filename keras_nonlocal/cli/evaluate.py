@@ -10,8 +10,8 @@ from keras_nonlocal.cli.options.class_names import (
     known_class_names,
 )
 from keras_nonlocal.cli.options.model_file import (
-    add_model_argument,
-    load_classifier_file,
+    add_scoring_arguments,
+    load_scoring_file,
 )
 from keras_nonlocal.cli.options.videos import add_list_options
 from keras_nonlocal.cli.options.views import add_view_options, view_arguments
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "example: keras-nonlocal evaluate model.keras videos/test "
         "--results-file scores.jsonl",
     )
-    add_model_argument(command)
+    add_scoring_arguments(command)
     command.add_argument(
         "videos",
         metavar="VIDEOS",
@@ -62,7 +62,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
-    model = load_classifier_file(options.model)
+    model = load_scoring_file(options)
     from keras_nonlocal import evaluate_videos
 
     result = evaluate_videos(

@@ -139,7 +139,7 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
     collect results for a variable number of clips, as chunked attention needs, so
     blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
     toward 0, but a block computes the number of its chunks from variable sizes with
-    rounding down. For OpenVINO, see `ConvolvedBlock`.
+    rounding down. For OpenVINO, see `ConvolvedBlock`; its file is in float32.
     """
     if not isinstance(model, keras.Function):
         return model
@@ -158,6 +158,9 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             or (format == "openvino" and layer.mode != "dot_product")
         ):
             config["route"] = "naive"
+        if format == "openvino" and _is_narrow(layer.dtype_policy.compute_dtype):
+            # OpenVINO chooses the precision itself when it loads the file.
+            config["dtype"] = "float32"
         if format == "openvino" and _has_plain_projections(layer):
             return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
@@ -167,6 +170,10 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
+
+
+def _is_narrow(dtype: str | None) -> bool:
+    return dtype in ("bfloat16", "float16")
 
 
 def _has_plain_projections(layer: keras.layers.Layer) -> bool:
