@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_nonlocal.arguments import check_choice, check_positive_integer
+from keras_nonlocal.arguments import check_positive_integer
 from keras_nonlocal.data.lists.class_names import read_class_names
 from keras_nonlocal.inference.exported.model_files import (
     ExportedFormat,
     find_exported_file,
 )
 from keras_nonlocal.inference.exported.runtimes import (
-    PRECISIONS,
     RUNTIMES,
     Precision,
     Runtime,
+    check_precision,
 )
 from keras_nonlocal.models.clip_info import ClipInfo
 from keras_nonlocal.models.clip_model import ClipModel, ClipShape
@@ -80,13 +80,8 @@ class ExportedModel:
     def __init__(
         self, path: str | os.PathLike[str], *, precision: Precision = "float32"
     ) -> None:
-        check_choice("precision", precision, PRECISIONS)
         self.path, self.format = find_exported_file(path)
-        if precision != "float32" and self.format != "openvino":
-            raise ValueError(
-                f"`precision={precision!r}` needs an OpenVINO file; the other runtimes "
-                f"compute in float32. Received: {str(self.path)!r}"
-            )
+        check_precision(precision, self.format)
         self.precision = precision
         self._runtime = _opened(self.path, self.format, precision)
         sizes, num_outputs = _checked_sizes(self.path, self._runtime)
@@ -199,7 +194,7 @@ class _FileClipShape(ClipShape):
 def _opened(path: Path, format: ExportedFormat, precision: Precision) -> Runtime:
     try:
         return RUNTIMES[format](path, precision)
-    except (ImportError, ValueError):
+    except ImportError:
         raise
     except Exception as error:
         # Each runtime has its own class of errors for damaged files.

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from keras_nonlocal.arguments import check_choice
 from keras_nonlocal.inference.exported.model_files import ExportedFormat
 from keras_nonlocal.models.exported_facts import FACTS_FILE, FACTS_KEY
 from keras_nonlocal.optional_packages import (
@@ -27,6 +28,29 @@ Sizes = tuple[int | None, ...]
 # Shapes of batches for which OpenVINO has compiled the model. A compiled model holds
 # its own copy of the weights.
 _MAX_COMPILED = 3
+
+
+def check_precision(precision: str, format: ExportedFormat) -> None:
+    """Checks that a runtime, and the processor, can compute in a precision.
+
+    Raises:
+        ImportError: If the runtime is not installed.
+        ValueError: If they cannot.
+    """
+    check_choice("precision", precision, PRECISIONS)
+    if precision == "float32":
+        return
+    if format != "openvino":
+        raise ValueError(
+            f"`precision={precision!r}` needs an OpenVINO file; the other runtimes "
+            f"compute in float32. Received: a file of the format {format!r}"
+        )
+    core = import_openvino().Core()
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise ValueError(
+            f"`precision={precision!r}` needs a processor with bfloat16 units. "
+            f"Received: {core.get_property('CPU', 'FULL_DEVICE_NAME')}"
+        )
 
 
 class Ports(NamedTuple):
@@ -65,13 +89,6 @@ class OpenVINORuntime:
     def __init__(self, path: Path, precision: Precision) -> None:
         openvino = import_openvino()
         self._core = openvino.Core()
-        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and "BF16" not in able:
-            raise ValueError(
-                "`precision='bfloat16'` needs a processor with bfloat16 units. "
-                f"Received: precision={precision!r} on "
-                f"{self._core.get_property('CPU', 'FULL_DEVICE_NAME')}"
-            )
         # Without it, OpenVINO computes in bfloat16 where the processor can.
         self._settings = {"INFERENCE_PRECISION_HINT": precision.replace("loat", "")}
         self._model = self._core.read_model(path)
