@@ -164,7 +164,7 @@ def test_evaluations_are_those_of_the_model(format, exports, videos, tmp_path):
         np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=ROUNDING)
     assert len(file.read_text().splitlines()) == 4
     # The file of scores belongs to one file.
-    with pytest.raises(ValueError, match="with another model$"):
+    with pytest.raises(ValueError, match=r"with another model$"):
         evaluate_videos(model, videos, results_file=file, **views)
 
 
