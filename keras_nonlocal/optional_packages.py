@@ -51,6 +51,11 @@ def import_openvino() -> ModuleType:
     )
 
 
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
 def import_nncf() -> ModuleType:
     """Returns NNCF, which quantizes models for OpenVINO."""
     return _import(

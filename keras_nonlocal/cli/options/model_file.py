@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.optional_packages import has_tensorflow
+from keras_nonlocal.optional_packages import has_openvino, has_tensorflow
 from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
 from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
@@ -101,9 +101,9 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
                 f"{options.model!r}"
             )
         return load_classifier_file(options.model)
-    if not has_tensorflow():
-        # Keras computes nothing here, and its default backend is not installed.
-        os.environ.setdefault("KERAS_BACKEND", "numpy")
+    if has_openvino() and not has_tensorflow():
+        # Keras computes nothing here, but its default backend is not installed.
+        os.environ.setdefault("KERAS_BACKEND", "openvino")
     from keras_nonlocal.inference import ExportedModel
 
     return ExportedModel(options.model, precision=options.precision or "float32")
