@@ -7,17 +7,27 @@ size, and takes normalized floats with the channels first.
 
 import tempfile
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 
 SIDE, FRAMES = 224, 8
-# Name of a row -> the precision and whether the file is quantized.
+# Name of a row -> the format, the precision and whether the file is quantized.
 CONFIGURATIONS = {
-    "OpenVINO float32": ("float32", False),
-    "OpenVINO bfloat16": ("bfloat16", False),
-    "OpenVINO int8, the rest float32": ("float32", True),
-    "OpenVINO int8, the rest bfloat16": ("bfloat16", True),
+    "SavedModel": ("saved_model", "float32", False),
+    "ONNX Runtime": ("onnx", "float32", False),
+    "LiteRT": ("litert", "float32", False),
+    "OpenVINO float32": ("openvino", "float32", False),
+    "OpenVINO bfloat16": ("openvino", "bfloat16", False),
+    "OpenVINO int8, the rest float32": ("openvino", "float32", True),
+    "OpenVINO int8, the rest bfloat16": ("openvino", "bfloat16", True),
+}
+PACKAGES = {
+    "saved_model": "keras",
+    "onnx": "onnxruntime",
+    "litert": "ai-edge-litert",
+    "openvino": "openvino",
 }
 PEER_CONFIGURATIONS = ("OpenVINO float32", "OpenVINO bfloat16")
 
@@ -34,7 +44,7 @@ def own_step(case: dict[str, Any]) -> Made:
     import keras_nonlocal
     from keras_nonlocal.inference import ExportedModel
 
-    precision, is_int8 = CONFIGURATIONS[case["configuration"]]
+    format, precision, is_int8 = CONFIGURATIONS[case["configuration"]]
     model = keras_nonlocal.NLResNet(
         case["depth"], case["variant"], input_shape=(FRAMES, SIDE, SIDE, 3)
     )
@@ -46,11 +56,11 @@ def own_step(case: dict[str, Any]) -> Made:
     clips = rng.integers(0, 256, (case["batch"], FRAMES, SIDE, SIDE, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as directory:
         folder = keras_nonlocal.export_model(
-            model, directory, "openvino", calibration_clips=clips if is_int8 else None
+            model, directory, format, calibration_clips=clips if is_int8 else None
         )
         exported = ExportedModel(folder, precision=precision)
         exported.predict_on_batch(clips)
-    return lambda: exported.predict_on_batch(clips), None, _facts()
+    return lambda: exported.predict_on_batch(clips), None, _facts(format)
 
 
 def peer_step(case: dict[str, Any]) -> Made:
@@ -72,19 +82,19 @@ def peer_step(case: dict[str, Any]) -> Made:
     converted = openvino.convert_model(
         OneInput(network), example_input=clips, input=[*clips.shape]
     )
-    precision, _ = CONFIGURATIONS[case["configuration"]]
+    _, precision, _ = CONFIGURATIONS[case["configuration"]]
     hint = {"INFERENCE_PRECISION_HINT": precision.replace("loat", "")}
     compiled = openvino.compile_model(converted, "CPU", hint)
     pixels = clips.numpy()
-    return lambda: np.array(compiled(pixels)[0]), None, _facts()
+    return lambda: np.array(compiled(pixels)[0]), None, _facts("openvino")
 
 
-def _facts() -> dict[str, Any]:
-    import openvino
+def _facts(format: str) -> dict[str, Any]:
     from devices import device_name
 
+    package = PACKAGES[format]
     return {
-        "versions": f"OpenVINO {openvino.__version__.split('-')[0]}",
+        "versions": f"{package} {metadata.version(package)}",
         "device": device_name(),
         "matrix_side": None,
         "multiply_adds": None,
