@@ -72,8 +72,8 @@ class ConvolvedBlock(NonLocalBlock):
     Arguments, weights and results are those of `NonLocalBlock`. Keras computes the
     projections as products of matrices, around which OpenVINO would rearrange the
     features from the layout of its convolutions and back, and would not fuse the sum
-    with the input. The pairwise products need no other route than `"naive"`, because
-    OpenVINO fuses them with the softmax between them.
+    with the input. With a softmax, the route is `"naive"`: OpenVINO fuses both products
+    with the softmax between them and does not store the N×M weights.
     """
 
     def call(
@@ -155,7 +155,7 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
         if isinstance(layer, NonLocalBlock) and (
             None in layer.input.shape[1:]
             or (format == "litert" and layer.mode in SOFTMAX_MODES)
-            or (format == "openvino" and layer.mode != "dot_product")
+            or (format == "openvino" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
         if format == "openvino" and _is_narrow(layer.dtype_policy.compute_dtype):

@@ -40,6 +40,7 @@ def run_openvino(folder, clips):
     [
         *({"mode": mode} for mode in MODES),
         *({"mode": mode, "input_shape": OPEN, "pool_size": 2} for mode in MODES),
+        {"mode": "concatenation", "route": "sorted", "pool_size": 2},
         {"scope": "space", "pool_size": 2},
         {"scope": "time"},
         {"temporal_group_size": 2, "pool_size": (2, 1, 2)},
