@@ -154,8 +154,7 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             )
         if isinstance(layer, NonLocalBlock) and (
             None in layer.input.shape[1:]
-            or (format == "litert" and layer.mode in SOFTMAX_MODES)
-            or (format == "openvino" and layer.mode in SOFTMAX_MODES)
+            or (format != "onnx" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
         if format == "openvino" and _is_narrow(layer.dtype_policy.compute_dtype):
