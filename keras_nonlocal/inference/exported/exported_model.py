@@ -185,7 +185,8 @@ class _FileClipShape(ClipShape):
             raise ValueError(
                 "The exported model must take clips of this size: build its network "
                 f"with `input_shape={(*size, 3)}`, or with `None` for sizes that vary, "
-                "and with `weights=` the `.keras` file of the model, and export that. "
+                "and with `weights=` the `.keras` file of the model, give it the "
+                "`clip_info` of the model, and export that. "
                 f"Received: num_frames={num_frames}, crop_size={(height, width)} for a "
                 f"file with clips {tuple(self)}"
             )
