@@ -9,6 +9,7 @@ turns, so changes in the machine's speed affect them equally.
     python benchmarks/networks.py
     python benchmarks/networks.py --peer ~/SlowFast       # pip install torch fvcore ...
     python benchmarks/networks.py --former     # beside what it was
+    python benchmarks/networks.py --runtimes --steps inference   # as files, in OpenVINO
     KERAS_BACKEND=jax python benchmarks/networks.py --dtype mixed_bfloat16 --batch 32
 """
 
@@ -26,6 +27,7 @@ from keras_nonlocal.tensorflow_start import start_quietly
 start_quietly()  # before TensorFlow is imported
 
 import fresh_process
+import runtimes
 from devices import backend_version, device_name, keras_device, torch_device_name
 
 SIDE, FRAMES, CLASSES = 224, 8, 400
@@ -65,6 +67,12 @@ def main() -> None:
             for step in options.steps
             for c in PEER_CONFIGURATIONS[kind]
         ]
+    if options.runtimes and "inference" in options.steps:
+        cases += [
+            {**shared(options), "step": "inference", "peer": peer, "configuration": c}
+            for peer in (None, options.peer)[: 2 if options.peer else 1]
+            for c in (runtimes.PEER_CONFIGURATIONS if peer else runtimes.CONFIGURATIONS)
+        ]
     rounds = [[run(case) for case in cases] for _ in range(options.rounds)]
     results = [
         (case, pooled(found))
@@ -100,6 +108,9 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--former", action="store_true", help="ours as it was, too")
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
+    parser.add_argument(
+        "--runtimes", action="store_true", help="inference of exported files, too"
+    )
     parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -133,6 +144,8 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Runs in the new process."""
     make = peer_step if case["peer"] else own_step
+    if runtimes.runs(case):
+        make = runtimes.peer_step if case["peer"] else runtimes.own_step
     step, multiply_matrices, facts = make(case)
     step()
     step()
@@ -141,7 +154,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    peak = matrix_rate(multiply_matrices, facts["matrix_side"])
+    peak = multiply_matrices and matrix_rate(multiply_matrices, facts["matrix_side"])
     return {**facts, "seconds": seconds, "peak": peak}
 
 
@@ -156,7 +169,7 @@ def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "median": statistics.median(seconds),
         "least": min(seconds),
         "greatest": max(seconds),
-        "peak": max(result["peak"] for result in found),
+        "peak": max(result["peak"] or 0 for result in found),
     }
 
 
@@ -292,7 +305,7 @@ def row(case: dict[str, Any], result: dict[str, Any]) -> str:
         return f"{start} failed: {result['error']} | | | |"
     passes = 3 if case["step"] == "training" else 1
     share = ""
-    if result["multiply_adds"] is not None:
+    if result["multiply_adds"] is not None and result["peak"]:
         rate = passes * result["multiply_adds"] * case["batch"] / result["median"]
         share = f"{rate / result['peak']:.0%}"
     return (

@@ -23,7 +23,10 @@ ON_GPU_OPTIONS = ["--dtype", "mixed_bfloat16", "--batch", "32", "--rounds", "1"]
 ON_GPU_OPTIONS += ["--repeats", "20", "--former"]
 # Section -> its title and, for each table, the arguments of a script.
 SECTIONS = {
-    "networks": ("Networks", [["networks.py", "--former", "--rounds", "2"]]),
+    "networks": (
+        "Networks",
+        [["networks.py", "--former", "--runtimes", "--rounds", "2"]],
+    ),
     "block": (
         "The non-local block, forward and backward",
         [

@@ -139,6 +139,7 @@ _SURFACE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "inference.coco_evaluating": ("evaluate_coco",),
         "inference.coco_result": ("CocoResult",),
         "inference.evaluating": ("evaluate_videos",),
+        "inference.exported.exported_model": ("ExportedModel",),
         "inference.pictures": ("predict_picture",),
         "inference.predicting": ("predict_video", "predict_videos"),
         "inference.video_evaluation": ("VideoEvaluation",),

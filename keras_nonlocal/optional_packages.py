@@ -53,6 +53,41 @@ def import_beam() -> tuple[ModuleType, ModuleType]:
     return beam, _import_part("apache_beam.options.pipeline_options", message)
 
 
+def import_openvino() -> ModuleType:
+    """Returns OpenVINO, which converts and runs exported models."""
+    return _import(
+        "openvino",
+        "OpenVINO is needed for its files: `pip install keras_nonlocal[openvino]`.",
+    )
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO is installed."""
+    return importlib.util.find_spec("openvino") is not None
+
+
+def import_nncf() -> ModuleType:
+    """Returns NNCF, which quantizes models for OpenVINO."""
+    return _import(
+        "nncf", "NNCF is needed to quantize: `pip install keras_nonlocal[openvino]`."
+    )
+
+
+def import_onnxruntime() -> ModuleType:
+    """Returns ONNX Runtime, which runs ONNX files."""
+    return _import(
+        "onnxruntime", "ONNX Runtime is needed to run ONNX: `pip install onnxruntime`."
+    )
+
+
+def import_litert() -> ModuleType:
+    """Returns the interpreter of LiteRT, which runs `.tflite` files."""
+    return _import_part(
+        "ai_edge_litert.interpreter",
+        "LiteRT is needed to run .tflite files: `pip install ai-edge-litert`.",
+    )
+
+
 def import_pillow() -> ModuleType:
     """Returns `PIL.Image`, which decodes and scales pictures."""
     return _import_part(

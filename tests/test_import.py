@@ -346,6 +346,7 @@ TENSORFLOW_ROOMS = {
     "layers/kernels",
     "metrics",
     "optional_packages",
+    "python_calls",
     "replicas",
     "runs",
     "training",

@@ -53,6 +53,11 @@ class Scoring:
         Raises:
             ValueError: If the model does not score clips, or an argument does not fit.
         """
+        if not isinstance(model, keras.Model):
+            raise ValueError(
+                "`model` must be a Keras model, which workers load from a `.keras` "
+                f"file. Received: model={model!r}"
+            )
         found = scorer(
             model, views or Views(), reduction, batch_size, preprocessing, open_video
         )

@@ -10,8 +10,8 @@ from keras_nonlocal.cli.options.class_names import (
     known_class_names,
 )
 from keras_nonlocal.cli.options.model_file import (
-    add_model_argument,
-    load_classifier_file,
+    add_scoring_arguments,
+    load_scoring_file,
 )
 from keras_nonlocal.cli.options.pipelines import (
     add_pipeline_options,
@@ -45,7 +45,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "example: keras-nonlocal evaluate model.keras videos/test "
         "--results-file scores.jsonl",
     )
-    add_model_argument(command)
+    add_scoring_arguments(command)
     command.add_argument(
         "videos",
         metavar="VIDEOS",
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         check_no_work_directory(options)
     else:
         work_directory(options)
-    model = load_classifier_file(options.model)
+    model = load_scoring_file(options)
     videos = read_videos_of_classes(
         options.videos,
         options.list_format,

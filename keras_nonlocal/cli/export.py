@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from keras_nonlocal.cli.json_output import print_json
+from keras_nonlocal.cli.options.calibration import (
+    add_calibration_options,
+    calibration_clips,
+)
 from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
     class_names_of,
@@ -17,7 +21,7 @@ from keras_nonlocal.cli.options.model_file import (
     load_model_file,
 )
 
-_FORMATS = ("saved_model", "onnx", "litert")
+_FORMATS = ("saved_model", "onnx", "litert", "openvino")
 _GIVEN = (
     "top",
     "version",
@@ -37,7 +41,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         help="export a model for servers and other runtimes",
         description="Writes a numbered folder for TensorFlow Serving, whose model "
         "takes one or several views as pixels or JPEGs and returns scores and names, "
-        "or an ONNX or LiteRT file.",
+        "or an ONNX, LiteRT or OpenVINO file.",
         epilog="exit codes: 0; 2 for a user's error. "
         "example: keras-nonlocal export model.keras serving/gestures "
         "--class-names labels.txt --num-crops 3",
@@ -50,6 +54,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "--format", choices=_FORMATS, default=_FORMATS[0], help="(default: %(default)s)"
     )
     add_class_names_option(command, "those of Kinetics for 400 classes, else none")
+    add_calibration_options(command)
     group = command.add_argument_group(
         "versions, outputs and encoded frames", argument_default=argparse.SUPPRESS
     )
@@ -129,12 +134,14 @@ def run(options: argparse.Namespace) -> int:
     else:
         model = as_classifier(model)
         names = class_names_of(model, options)
+    clips = calibration_clips(model, options)
     folder = export_model(
         model,
         options.directory,
         options.format,
         class_names=names,
         fold_batch_norm=options.fold_batch_norm,
+        calibration_clips=clips,
         **{key: value for key, value in vars(options).items() if key in _GIVEN},
     )
     if options.json:

@@ -14,9 +14,9 @@ from keras_nonlocal.cli.options.class_names import (
     class_names_or_numbers,
 )
 from keras_nonlocal.cli.options.model_file import (
-    add_model_argument,
+    add_scoring_arguments,
     files_of_model,
-    load_classifier_file,
+    load_scoring_file,
 )
 from keras_nonlocal.cli.options.videos import add_list_options, check_csv_file
 from keras_nonlocal.cli.options.views import add_view_options, given_steps, given_views
@@ -37,7 +37,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         epilog="exit codes: 0; 1 if a video could not be read; 2 for a user's error. "
         "example: keras-nonlocal predict model.keras a.mp4 videos/ --csv scores.csv",
     )
-    add_model_argument(command)
+    add_scoring_arguments(command)
     command.add_argument(
         "videos",
         nargs="*",
@@ -74,12 +74,12 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"`top` must be at least 1. Received: top={options.top}")
     check_camera(options)
     if options.camera is not None:
-        model = load_classifier_file(options.model)
+        model = load_scoring_file(options)
         return predict_camera(model, class_names_or_numbers(model, options), options)
     videos = read_given_videos(options.videos, options.list_format, options.root)
     inputs = [*options.videos, *videos.paths, *files_of_model(options)]
     check_csv_file(options.csv, inputs)
-    model = load_classifier_file(options.model)
+    model = load_scoring_file(options)
     names = class_names_or_numbers(model, options)
     predictions = _predictions(model, videos, names, options)
     found = []

@@ -19,7 +19,6 @@ from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.export.detectors import detector_writer
 from keras_nonlocal.export.pixel_scoring import (
     check_backend,
-    checked_class_names,
     pixel_scoring,
 )
 from keras_nonlocal.export.versions import write_version
@@ -183,8 +182,9 @@ def export_saved_model(
             detector_writer(model, class_names, short_side, long_side, warm_up),
         )
     check_not_given("a detector", long_side=long_side)
-    class_names = checked_class_names(model, class_names)
-    scoring = pixel_scoring(model, preprocessing, activation, fold_batch_norm)
+    scoring = pixel_scoring(
+        model, preprocessing, activation, fold_batch_norm, class_names
+    )
     num_crops = 1 if num_crops is None else num_crops
     from keras_nonlocal.export.saved_model import write_saved_model
 
@@ -192,7 +192,6 @@ def export_saved_model(
         write_saved_model,
         scoring=scoring,
         framing=_framing(scoring.clips, crop_size, short_side, num_crops),
-        class_names=class_names,
         top=top,
         warm_up=warm_up is None or warm_up,
     )

@@ -1,13 +1,14 @@
 """`PixelScoring`: from pixels to scores, the computation of every exported model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 from keras import ops
 
 from keras_nonlocal.export.batch_norm_folding import fold_batch_norm as folded
-from keras_nonlocal.models.clip_model import ClipShape, clip_model
+from keras_nonlocal.models.clip_model import ClipModel, ClipShape, clip_model
+from keras_nonlocal.models.exported_facts import ExportedFacts
 from keras_nonlocal.tensors import Tensor
 
 
@@ -20,12 +21,19 @@ class PixelScoring:
         clips: The shape of the model's clips.
         preprocessing: Function applied to the pixels before the model.
         activation: Activation applied to the model's outputs, or `None`.
+        facts: Facts about the model that are saved in its file.
     """
 
     model: keras.Model
     clips: ClipShape
     preprocessing: Callable[[Tensor], Tensor]
     activation: Callable[[Tensor], Tensor] | None
+    facts: ExportedFacts
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes, if known."""
+        return self.facts.info.class_names
 
     @property
     def num_classes(self) -> int:
@@ -55,6 +63,7 @@ def pixel_scoring(
     preprocessing: Callable[[Tensor], Tensor] | None,
     activation: str | Callable[[Tensor], Tensor] | None,
     fold_batch_norm: bool,
+    class_names: Sequence[str] | None = None,
 ) -> PixelScoring:
     """Returns the computation to export; see `export_saved_model` for the arguments."""
     own = clip_model(model)
@@ -65,11 +74,18 @@ def pixel_scoring(
             f"Received: activation={activation!r} for a model that ends in a "
             f"{own.activation}"
         )
+    name = own.activation if applied is None else getattr(applied, "__name__", None)
+    info = replace(
+        own.info,
+        class_names=_checked_class_names(own, class_names),
+        num_frames=own.num_frames,
+    )
     return PixelScoring(
         folded(model) if fold_batch_norm else model,
         own.clips,
         own.preprocessing(preprocessing),
         applied,
+        ExportedFacts(name, info),
     )
 
 
@@ -86,11 +102,10 @@ def _named_activation(
     return found
 
 
-def checked_class_names(
-    model: keras.Model, class_names: Sequence[str] | None
+def _checked_class_names(
+    own: ClipModel, class_names: Sequence[str] | None
 ) -> tuple[str, ...] | None:
     """Returns the given class names, or else those stored in the model."""
-    own = clip_model(model)
     names = own.class_names if class_names is None else class_names
     if names is not None and len(names) not in (own.num_outputs, own.num_classes):
         raise ValueError(

@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import re
 import warnings
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_nonlocal.data.lists.class_names import class_names_text
 from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.export.pixel_scoring import PixelScoring
 from keras_nonlocal.export.portable_layers import with_portable_layers
+from keras_nonlocal.models.exported_facts import FACTS_FILE, FACTS_KEY
 from keras_nonlocal.tensors import Tensor
 
 _LOGGER = logging.getLogger("keras_nonlocal")
@@ -36,7 +38,7 @@ class _ScoringModel(keras.Model):
         return {"scores": self._scoring(clips)}
 
 
-class _DetectingModel(keras.Model):
+class DetectingModel(keras.Model):
     """The model that Keras exports of a detector, with two tensors as its inputs."""
 
     def __init__(self, detector: RegionModel) -> None:
@@ -49,19 +51,13 @@ class _DetectingModel(keras.Model):
         return dict(self._detector(inputs, training=False))
 
 
-def write_portable(
-    folder: Path,
-    format: str,
-    scoring: PixelScoring,
-    class_names: Sequence[str] | None,
-) -> None:
+def write_portable(folder: Path, format: str, scoring: PixelScoring) -> None:
     """Writes the model file and the labels to a folder.
 
     Args:
         folder: The folder to write to.
         format: A key of `FILE_NAMES`.
         scoring: The model.
-        class_names: Names of the classes, if known.
 
     Raises:
         ImportError: If the converter to ONNX is not installed.
@@ -77,7 +73,8 @@ def write_portable(
     clips_spec = keras.InputSpec(shape=clips, dtype="uint8", name="clips")
     _export(model, path, format, [clips_spec])
     _say_what_is_needed(path, format)
-    _write_labels(folder, class_names)
+    _write_facts(path, format, scoring.facts.to_json())
+    write_labels(folder, scoring.class_names)
 
 
 def write_detector_onnx(
@@ -97,7 +94,7 @@ def write_detector_onnx(
         ImportError: If the converter to ONNX is not installed.
     """
     _check_converter()
-    detecting = _DetectingModel(model)
+    detecting = DetectingModel(model)
     specs = [
         keras.InputSpec(
             shape=(None, *model.pyramid.input_shape[1:3], 3),
@@ -112,7 +109,7 @@ def write_detector_onnx(
     path = folder / FILE_NAMES["onnx"]
     _export(detecting, path, "onnx", specs)
     _say_what_is_needed(path, "onnx")
-    _write_labels(folder, class_names)
+    write_labels(folder, class_names)
 
 
 def _export(
@@ -129,7 +126,22 @@ def _check_converter() -> None:
         raise ImportError("tf2onnx is needed to write ONNX: `pip install tf2onnx`.")
 
 
-def _write_labels(folder: Path, class_names: Sequence[str] | None) -> None:
+def _write_facts(path: Path, format: str, facts: str) -> None:
+    """Writes facts into a model file."""
+    if format == "litert":
+        # As TensorFlow Lite's own metadata: the runtime reads the file from its
+        # beginning, and an archive is read from its end.
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(FACTS_FILE, facts)
+        return
+    onnx = importlib.import_module("onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    onnx.helper.set_model_props(model, {FACTS_KEY: facts})
+    onnx.save(model, str(path))
+
+
+def write_labels(folder: Path, class_names: Sequence[str] | None) -> None:
+    """Writes `labels.txt`, if there are names."""
     if class_names is not None:
         (folder / "labels.txt").write_text(class_names_text(class_names), "utf-8")
 

@@ -1,4 +1,4 @@
-"""Layers in a form that the ONNX and LiteRT converters and runtimes support."""
+"""Layers in a form that the converters and runtimes of other formats support."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
+from keras_nonlocal.layers.position_groups import flatten_positions
+from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
 
@@ -64,14 +66,80 @@ class SeparatePooling(keras.layers.Layer):
         }
 
 
+class ConvolvedBlock(NonLocalBlock):
+    """A `NonLocalBlock` whose projections are convolutions, for OpenVINO.
+
+    Arguments, weights and results are those of `NonLocalBlock`. Keras computes the
+    projections as products of matrices, around which OpenVINO would rearrange the
+    features from the layout of its convolutions and back, and would not fuse the sum
+    with the input. With a softmax, the route is `"naive"`: OpenVINO fuses both products
+    with the softmax between them and does not store the N×M weights.
+    """
+
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+        mask: Tensor = None,
+    ) -> Tensor:
+        """Returns `inputs + norm(W_z y)`; see `NonLocalBlock`."""
+        if return_attention_scores or mask is not None:
+            return super().call(inputs, training, return_attention_scores, mask)
+        inputs, x, _ = self._standardize(inputs, None)
+        shape = ops.shape(x)
+        grouped = self._groups.split(x)
+        keys = self._pooled(grouped, len(shape) - 2)
+        if self.mode == "concatenation":
+            theta, phi = self._pair_embeddings(
+                flatten_positions(grouped), flatten_positions(keys)
+            )
+        elif self.mode == "gaussian":
+            theta, phi = flatten_positions(grouped), flatten_positions(keys)
+        else:
+            theta = flatten_positions(_convolved(grouped, self.theta))
+            phi = flatten_positions(_convolved(keys, self.phi))
+        g = flatten_positions(_convolved(keys, self.g))
+        y = weighted_sum(theta, phi, g, self.mode, self._scale(theta), self.route)
+        z = _convolved(self._groups.merge(y, shape), self.out)
+        if self.norm is not None:
+            z = self.norm(z, training=training)
+        z = ops.cast(z, x.dtype)
+        first = self.data_format == "channels_first"
+        return inputs + (ops.moveaxis(z, -1, 1) if first else z)
+
+    def _pooled(self, grouped: Tensor, num_axes: int) -> Tensor:
+        """Pools over all axes of a group at once, which needs no reshaping."""
+        pools = self._groups.pools(num_axes)
+        if all(pool == 1 for pool in pools):
+            return grouped
+        return ops.max_pool(grouped, pools, pools, "valid", "channels_last")
+
+
+def _convolved(x: Tensor, projection: keras.layers.Dense) -> Tensor:
+    """Returns `projection(x)`, computed as a convolution of size 1.
+
+    Args:
+        x: `(batch, *positions, channels)`.
+        projection: A `keras.layers.Dense` without quantization or LoRA.
+    """
+    x = ops.cast(x, projection.compute_dtype)
+    kernel = ops.cast(projection.kernel, x.dtype)
+    kernel = ops.reshape(kernel, (*(1,) * (len(x.shape) - 2), *kernel.shape))
+    y = ops.conv(x, kernel, padding="valid", data_format="channels_last")
+    if projection.bias is None:
+        return y
+    return y + ops.cast(projection.bias, y.dtype)
+
+
 def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
-    """Copies a functional model with layers that ONNX and LiteRT support.
+    """Copies a functional model with layers that the runtime of a format supports.
 
     Any other model is returned unchanged. LiteRT has no 3D pooling, and no loops that
     collect results for a variable number of clips, as chunked attention needs, so
     blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
     toward 0, but a block computes the number of its chunks from variable sizes with
-    rounding down.
+    rounding down. For OpenVINO, see `ConvolvedBlock`; its file is in float32.
     """
     if not isinstance(model, keras.Function):
         return model
@@ -86,9 +154,14 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             )
         if isinstance(layer, NonLocalBlock) and (
             None in layer.input.shape[1:]
-            or (format == "litert" and layer.mode in SOFTMAX_MODES)
+            or (format != "onnx" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
+        if format == "openvino" and _is_narrow(layer.dtype_policy.compute_dtype):
+            # OpenVINO chooses the precision itself when it loads the file.
+            config["dtype"] = "float32"
+        if format == "openvino" and _has_plain_projections(layer):
+            return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=portable)
@@ -96,6 +169,18 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
+
+
+def _is_narrow(dtype: str | None) -> bool:
+    return dtype in ("bfloat16", "float16")
+
+
+def _has_plain_projections(layer: keras.layers.Layer) -> bool:
+    # A subclass may compute something else. Quantized kernels are integers, and LoRA
+    # adds to a kernel.
+    return (
+        type(layer) is NonLocalBlock and "projection_states" not in layer.get_config()
+    )
 
 
 def _is_pooling(layer: keras.layers.Layer) -> bool:

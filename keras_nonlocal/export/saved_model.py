@@ -11,6 +11,7 @@ from keras_nonlocal.data.lists.class_names import class_names_text
 from keras_nonlocal.export.pixel_scoring import PixelScoring
 from keras_nonlocal.export.signatures import Signature, signatures
 from keras_nonlocal.export.warm_up import write_warm_up_requests
+from keras_nonlocal.models.exported_facts import FACTS_FILE
 
 # Replaces variable sizes in the warm-up requests.
 _SOME_FRAMES = 8
@@ -22,11 +23,11 @@ def write_saved_model(
     folder: Path,
     scoring: PixelScoring,
     framing: Framing,
-    class_names: Sequence[str] | None,
     top: int,
     warm_up: bool,
 ) -> None:
     """Writes a SavedModel to a folder; see `export_saved_model` for the arguments."""
+    class_names = scoring.class_names
     module = tf.Module()
     module.model_variables = [variable.value for variable in scoring.model.variables]
     if class_names is not None:
@@ -38,6 +39,9 @@ def write_saved_model(
     tf.saved_model.save(module, str(folder), signatures=functions)
     if class_names is not None:
         labels.unlink()  # the SavedModel has a copy in `assets`
+    extra = folder / "assets.extra"
+    extra.mkdir()
+    (extra / FACTS_FILE).write_text(scoring.facts.to_json(), "utf-8")
     if warm_up:
         write_warm_up_requests(folder, _requests(entries, framing))
 

@@ -32,7 +32,7 @@ def write_warm_up_requests(
         requests: Mapping from signature to input name to `TensorProto`.
     """
     assets = folder / "assets.extra"
-    assets.mkdir()
+    assets.mkdir(exist_ok=True)
     path = str(assets / "tf_serving_warmup_requests")
     with tf.io.TFRecordWriter(path) as writer:
         for signature, inputs in requests.items():

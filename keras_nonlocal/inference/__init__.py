@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from keras_nonlocal.inference.coco_evaluating import evaluate_coco as evaluate_coco
     from keras_nonlocal.inference.coco_result import CocoResult as CocoResult
     from keras_nonlocal.inference.evaluating import evaluate_videos as evaluate_videos
+    from keras_nonlocal.inference.exported.exported_model import (
+        ExportedModel as ExportedModel,
+    )
     from keras_nonlocal.inference.pictures import predict_picture as predict_picture
     from keras_nonlocal.inference.predicting import predict_video as predict_video
     from keras_nonlocal.inference.predicting import predict_videos as predict_videos

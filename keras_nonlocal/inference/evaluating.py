@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import keras
 import numpy as np
 
 from keras_nonlocal.arguments import named_elsewhere
@@ -16,7 +15,7 @@ from keras_nonlocal.data.sampling import ShortVideos
 from keras_nonlocal.inference.labeled_videos import labeled_videos
 from keras_nonlocal.inference.results_file import ResultsFile, model_fingerprint
 from keras_nonlocal.inference.video_evaluation import VideoEvaluation
-from keras_nonlocal.inference.video_scorer import progress_bar, scorer
+from keras_nonlocal.inference.video_scorer import ScoringModel, progress_bar, scorer
 from keras_nonlocal.inference.view_reduction import Reduction
 from keras_nonlocal.inference.views import CropSize, Views
 from keras_nonlocal.tensors import Tensor
@@ -26,7 +25,7 @@ FilePath = str | os.PathLike[str]
 
 @named_elsewhere(image_size="crop_size")
 def evaluate_videos(
-    model: keras.Model,
+    model: ScoringModel,
     videos: VideoList | FilePath,
     num_clips: int = 10,
     num_crops: Literal[1, 3] = 3,
@@ -51,7 +50,8 @@ def evaluate_videos(
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
-            `(batch, classes)`; one sigmoid unit decides between two classes.
+            `(batch, classes)`; one sigmoid unit decides between two classes. Or an
+            `ExportedModel`, or the path of a file that `export_model` wrote.
         videos: A `keras_nonlocal.data.VideoList` with labels, or a directory with a
             folder per class. `keras_nonlocal.data` has functions that read the lists of
             published data sets. Classes may have no videos if the names of the model's

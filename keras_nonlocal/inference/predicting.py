@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import keras
 import numpy as np
 
 from keras_nonlocal.arguments import named_elsewhere
@@ -14,7 +13,12 @@ from keras_nonlocal.data.readers.pyav import PyAVReader
 from keras_nonlocal.data.readers.stored_frames import PicturesReader
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.data.sampling import ShortVideos
-from keras_nonlocal.inference.video_scorer import VideoScorer, progress_bar, scorer
+from keras_nonlocal.inference.video_scorer import (
+    ScoringModel,
+    VideoScorer,
+    progress_bar,
+    scorer,
+)
 from keras_nonlocal.inference.view_reduction import Reduction
 from keras_nonlocal.inference.views import CropSize, Views
 from keras_nonlocal.tensors import Tensor
@@ -26,7 +30,7 @@ _FRAMES_PER_SECOND = 30.0  # of arrays, as of folders of frames
 
 @named_elsewhere(image_size="crop_size")
 def predict_video(
-    model: keras.Model,
+    model: ScoringModel,
     video: FilePath | np.ndarray | Sequence[FilePath],
     num_clips: int = 10,
     num_crops: Literal[1, 3] = 3,
@@ -51,7 +55,8 @@ def predict_video(
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
-            `(batch, classes)`.
+            `(batch, classes)`; or an `ExportedModel`, or the path of a file that
+            `export_model` wrote.
         video: Path of a video file, or the frames of a video as RGB bytes, a `uint8`
             array of shape `(num_frames, height, width, 3)`. Frames in an array follow
             each other at 30 per second, which counts only with `target_fps`. As in
@@ -137,7 +142,7 @@ def predict_video(
 
 @named_elsewhere(image_size="crop_size")
 def predict_videos(
-    model: keras.Model,
+    model: ScoringModel,
     videos: VideoList | Sequence[FilePath],
     num_clips: int = 10,
     num_crops: Literal[1, 3] = 3,
@@ -162,7 +167,8 @@ def predict_videos(
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
-            `(batch, classes)`.
+            `(batch, classes)`; or an `ExportedModel`, or the path of a file that
+            `export_model` wrote.
         videos: Paths of video files, or a `keras_nonlocal.data.VideoList`. If the list
             has segments, only these are scored.
         num_clips: Clips per video, evenly spaced from its first to its last frame.

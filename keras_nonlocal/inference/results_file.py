@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.video_reader import VideoError
+from keras_nonlocal.inference.exported.exported_model import ExportedModel
 from keras_nonlocal.inference.resumable_lines import ResumableLines
 
 Key = tuple[str, float, float]
@@ -70,8 +71,10 @@ class ResultsFile(ResumableLines):
         return _key(line["path"], line["segment"])
 
 
-def model_fingerprint(model: keras.Model) -> str:
+def model_fingerprint(model: keras.Model | ExportedModel) -> str:
     """Returns a short hash of a model's structure and of all its weights."""
+    if isinstance(model, ExportedModel):
+        return model.fingerprint()
     digest = hashlib.sha256(model.to_json().encode())
     for weight in model.weights:
         value = keras.ops.convert_to_numpy(weight)

@@ -1,9 +1,10 @@
 """`VideoScorer`: scores whole videos, with one row of scores for each."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_nonlocal.arguments import check_positive_integer
 from keras_nonlocal.data.datasets.loading import ClipLoader
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
+from keras_nonlocal.inference.exported.exported_model import ExportedModel
 from keras_nonlocal.inference.view_reduction import (
     Reduction,
     check_reduction,
@@ -21,6 +23,9 @@ from keras_nonlocal.inference.view_scores import scored_views
 from keras_nonlocal.inference.views import Views
 from keras_nonlocal.models.clip_model import ClipModel, clip_model
 from keras_nonlocal.tensors import Tensor
+
+# A model, an exported file, or its path.
+ScoringModel: TypeAlias = keras.Model | ExportedModel | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class VideoScorer:
 
 
 def scorer(
-    model: keras.Model,
+    model: ScoringModel,
     views: Views,
     reduction: Reduction,
     batch_size: int,
@@ -102,7 +107,8 @@ def scorer(
     """Determines the properties of a model once and checks that the arguments fit it.
 
     Args:
-        model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores.
+        model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores,
+            or the path of an exported file.
         views, reduction, batch_size: As in `VideoScorer`.
         preprocessing, open_video: As in `VideoScorer`.
 
@@ -110,6 +116,13 @@ def scorer(
         ValueError: If the model does not score clips, or an argument does not fit it.
     """
     check_positive_integer("batch_size", batch_size)
+    if isinstance(model, (str, os.PathLike)):
+        model = ExportedModel(model)
+    if isinstance(model, ExportedModel) and preprocessing is not None:
+        raise ValueError(
+            "`preprocessing` must be left out for an exported file, whose graph "
+            f"normalizes the pixels. Received: preprocessing={preprocessing!r}"
+        )
     own = clip_model(model)
     check_reduction(reduction, own.activation)
     return VideoScorer(

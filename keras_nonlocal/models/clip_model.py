@@ -176,6 +176,9 @@ def clip_model(model: keras.Model) -> ClipModel:
         ValueError: If the model's inputs or outputs differ, or its class names do not
             fit its scores.
     """
+    known = getattr(model, "clip_model", None)
+    if isinstance(known, ClipModel):
+        return known  # of an exported file, which is no Keras model
     result = ClipModel(
         model,
         clip_shape(model),

@@ -191,3 +191,10 @@ def test_arguments_are_checked_first(videos, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
         beam.write_video_records(videos, tmp_path / "records", **arguments)
     assert not (tmp_path / "records").exists()
+
+
+def test_models_of_workers_are_keras_models(videos, tmp_path):
+    from keras_nonlocal import beam
+
+    with pytest.raises(ValueError, match=r"`model` must be a Keras model.* Received"):
+        beam.evaluate_videos("model.onnx", videos, tmp_path)

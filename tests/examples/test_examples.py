@@ -107,3 +107,20 @@ def test_poses(tmp_path):
     assert re.search(row, printed, re.MULTILINE)
     assert (tmp_path / "found.png").stat().st_size > 10_000
     assert (tmp_path / "poses.keras").stat().st_size > 100_000
+
+
+def test_exported_files(tmp_path):
+    pytest.importorskip("nncf")
+    printed = run(
+        *("exported_files.py", "--output", tmp_path, "--epochs", 1, "--videos", 4),
+        *("--test-videos", 2, "--width", 4, "--calibration-clips", 16),
+    )
+    row = r"^\| ([\w./]+) \| float32 \| [01]\.\d{3} \| (\d+)\.\d% \| (\S+) \|"
+    rows = re.findall(row, printed, re.MULTILINE)
+    assert [name for name, *_ in rows] == [
+        "model.keras",
+        "float32/1/model.xml",
+        "int8/1/model.xml",
+    ]
+    assert float(rows[1][2]) < 1e-5
+    assert (tmp_path / "int8" / "1" / "model.bin").stat().st_size > 10_000

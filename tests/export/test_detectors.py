@@ -14,6 +14,7 @@ from keras_nonlocal import export_model, export_saved_model
 from keras_nonlocal.data.coco.picture_file import decode_picture, resize_picture
 from keras_nonlocal.data.coco.sizes import Sizing
 from tests.detection.detectors import small_detector
+from tests.export.portable_detectors import FORMATS, need_packages, run_detector
 
 # Tracing the two stages for four signatures takes a minute.
 pytestmark = pytest.mark.slow
@@ -197,10 +198,10 @@ def test_the_folder_has_names_and_requests_for_warming_up(folder):
     assert {*outputs} == OUTPUTS
 
 
-def test_onnx_gives_what_predict_gives(tmp_path, rng):
+@pytest.mark.parametrize("format", FORMATS)
+def test_other_runtimes_give_what_predict_gives(format, tmp_path, rng):
     """One of the pictures has no detections, and levels have few anchors."""
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("tf2onnx")
+    need_packages(format)
     model = small_detector(class_names=NAMES, side=None)
     sizes = np.array([[SIDE, SIDE], [SIDE, SIDE - 9], [SIDE - 20, SIDE]], "int32")
     lowest = second = 0
@@ -216,13 +217,12 @@ def test_onnx_gives_what_predict_gives(tmp_path, rng):
         ),
     )
     model.predict_function = None
-    folder = export_model(model, tmp_path / "detector", "onnx")
+    folder = export_model(model, tmp_path / "detector", format)
     assert (folder / "labels.txt").read_text() == "circle\nsquare\ntriangle\n"
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-    names = [output.name for output in session.get_outputs()]
+    run = run_detector(folder, format)
     for chosen in ([0, 1, 2], [int(np.argmin(best))]):
         inputs = {"images": images[chosen], "image_sizes": sizes[chosen]}
-        answer = dict(zip(names, session.run(None, inputs), strict=True))
+        answer = run(inputs)
         expected = predicted(model, images[chosen], sizes[chosen])
         assert answer.keys() == expected.keys()
         assert 0 in answer["num_detections"]
@@ -239,7 +239,12 @@ def test_onnx_gives_what_predict_gives(tmp_path, rng):
         (export_saved_model, {"crop_size": 64}, "`crop_size` has an effect for a clip"),
         (export_saved_model, {"top": 3}, "`top` has an effect for a clip model"),
         (export_saved_model, {"short_side": 0}, "short_side=0"),
-        (export_model, {"format": "litert"}, "a SavedModel or as ONNX"),
+        (export_model, {"format": "litert"}, "a SavedModel, as ONNX or for OpenVINO"),
+        (
+            export_model,
+            {"format": "openvino", "calibration_clips": np.zeros((1, 4, 8, 8, 3))},
+            "for a clip model alone",
+        ),
         (export_model, {"format": "onnx", "activation": "relu"}, "for a clip model"),
         (export_model, {"format": "onnx", "class_names": "ab"}, "must name the 3"),
     ],

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_nonlocal import export_model, export_saved_model
 from keras_nonlocal.export.encoded_images import ImageSizing, decode_images
 from tests.detection.detectors import small_keypoint_detector
+from tests.export.portable_detectors import FORMATS, need_packages, run_detector
 
 # Tracing the two stages for four signatures takes a minute.
 pytestmark = pytest.mark.slow
@@ -58,17 +59,14 @@ def test_served_keypoints_are_those_of_predict(tmp_path, rng):
     assert not answer["keypoints"][1].numpy().any()
 
 
-def test_onnx_gives_the_keypoints_of_predict(tmp_path, rng):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("tf2onnx")
+@pytest.mark.parametrize("format", FORMATS)
+def test_other_runtimes_give_the_keypoints_of_predict(format, tmp_path, rng):
+    need_packages(format)
     model = small_keypoint_detector()
     images = rng.integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
     sizes = np.array([[SIDE, SIDE], [SIDE, SIDE - 9]], "int32")
-    folder = export_model(model, tmp_path / "poses", "onnx")
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-    names = [output.name for output in session.get_outputs()]
-    values = session.run(None, {"images": images, "image_sizes": sizes})
-    answer = dict(zip(names, values, strict=True))
+    folder = export_model(model, tmp_path / "poses", format)
+    answer = run_detector(folder, format)({"images": images, "image_sizes": sizes})
     expected = predicted(model, images, sizes)
     assert answer.keys() == expected.keys()
     assert expected["num_detections"].min() > 0

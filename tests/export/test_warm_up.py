@@ -118,7 +118,7 @@ def test_the_record_is_small(tmp_path):
 
 def test_it_can_be_left_out(tmp_path):
     folder = export_saved_model(small_network(), tmp_path, warm_up=False)
-    assert not (folder / "assets.extra").exists()
+    assert not (folder / "assets.extra" / "tf_serving_warmup_requests").exists()
 
 
 @pytest.mark.parity

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from keras_nonlocal.optional_packages import has_openvino, has_tensorflow
 from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
 from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
@@ -16,6 +17,22 @@ def add_model_argument(command: argparse.ArgumentParser, writer: str = "train") 
         "model",
         metavar="MODEL",
         help=f"a `.keras` file, such as the one that `{writer}` writes",
+    )
+
+
+def add_scoring_arguments(command: argparse.ArgumentParser) -> None:
+    """Adds the argument for the model, which may be exported, and its precision."""
+    command.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a `.keras` file, such as the one that `train` writes, or what `export` "
+        "writes: an .xml (OpenVINO), .onnx or .tflite file or a folder",
+    )
+    command.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        help="type in which OpenVINO computes; bfloat16 is faster on processors with "
+        "units for it (default: float32)",
     )
 
 
@@ -65,6 +82,31 @@ def load_classifier_file(path: str) -> Any:
         ValueError: If the file does not exist or does not contain such a model.
     """
     return as_classifier(load_model_file(path))
+
+
+def load_scoring_file(options: argparse.Namespace) -> Any:
+    """Loads the model of `add_scoring_arguments`, a `.keras` or an exported file.
+
+    Raises:
+        ImportError: If the runtime of an exported file is not installed.
+        ValueError: If the file does not exist or does not score clips.
+    """
+    from keras_nonlocal.inference.exported.model_files import is_exported
+
+    if not is_exported(options.model):
+        if options.precision is not None:
+            raise ValueError(
+                "`precision` is for OpenVINO files; a `.keras` file has a precision of "
+                f"its own. Received: precision={options.precision!r} with "
+                f"{options.model!r}"
+            )
+        return load_classifier_file(options.model)
+    if has_openvino() and not has_tensorflow():
+        # Keras computes nothing here, but its default backend is not installed.
+        os.environ.setdefault("KERAS_BACKEND", "openvino")
+    from keras_nonlocal.inference import ExportedModel
+
+    return ExportedModel(options.model, precision=options.precision or "float32")
 
 
 def load_detector_file(path: str) -> Any:
