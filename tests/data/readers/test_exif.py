@@ -71,6 +71,7 @@ def random_exif(rng: np.random.Generator) -> bytes:
 
 
 def test_damaged_exif_is_read_as_pillow_reads_it(rng: np.random.Generator) -> None:
+    pytest.importorskip("PIL", "13", reason="Pillow 12 reads some differently")
     many = [random_exif(rng) for _ in range(3000)]
     found = [exif_orientation(data) for data in many]
     assert found == [pillow_orientation(data) for data in many]
