@@ -122,7 +122,7 @@ def largest_difference(one, other):
     ("backend", "victim"),
     [
         ("tensorflow", 1),
-        ("jax", 1),
+        pytest.param("jax", 1, marks=pytest.mark.thorough),
         pytest.param("tensorflow", 0, marks=pytest.mark.thorough),
         pytest.param("jax", 0, marks=pytest.mark.thorough),
     ],
@@ -149,7 +149,9 @@ def test_a_killed_worker_ends_the_others_and_all_resume(
     assert largest_difference(whole, resumed) < TOLERANCE
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.thorough)]
+)
 def test_a_worker_that_ends_by_itself_does_not_wait(backend, videos, tmp_path):
     """Processes of JAX wait for each other at their end: here, one needs the other."""
     pytest.importorskip(backend)
@@ -161,6 +163,7 @@ def test_a_worker_that_ends_by_itself_does_not_wait(backend, videos, tmp_path):
     assert other == 3 or (backend == "jax" and other == -signal.SIGABRT), errors
 
 
+@pytest.mark.thorough
 def test_processes_of_jax_equal_one(videos, tmp_path):
     """Batch norm sees the global batch, so one process has the same statistics."""
     pytest.importorskip("jax")
