@@ -15,7 +15,7 @@ from keras_nonlocal.beam.work_folder import WorkFolder
 from keras_nonlocal.data.datasets.failures import FailurePolicy
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
-from keras_nonlocal.inference.results_file import model_fingerprint
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
 from keras_nonlocal.inference.video_scorer import VideoScorer, scorer
 from keras_nonlocal.inference.view_reduction import Reduction
 from keras_nonlocal.inference.views import Views

@@ -15,7 +15,7 @@ from keras_nonlocal.data.readers.video_reader import VideoError
 
 
 class VideoWork(Protocol):
-    """What is done with each video. Workers get a copy."""
+    """Work on videos, a copy of which each worker gets."""
 
     @property
     def keeps_outcomes(self) -> bool:

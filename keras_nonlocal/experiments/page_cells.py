@@ -1,4 +1,4 @@
-"""What the sections of the page have in common."""
+"""Cells of tables that several sections of the page use."""
 
 from collections.abc import Iterator
 

@@ -91,7 +91,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Comparison(Generic[AnyRow]):
-    """What all tables have.
+    """A table of the experiments: rows, and claims about their differences.
 
     Args:
         name: The name on the command line.

@@ -30,8 +30,8 @@ from keras_nonlocal.inference.coco_figures import (
 )
 from keras_nonlocal.inference.coco_result import CocoResult
 from keras_nonlocal.inference.coco_results_file import CocoResultsFile
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
 from keras_nonlocal.inference.pictures import fitted_to_input
-from keras_nonlocal.inference.results_file import model_fingerprint
 from keras_nonlocal.processors import num_processors
 
 FilePath = str | os.PathLike[str]

@@ -13,7 +13,8 @@ from keras_nonlocal.data.readers.pyav import PyAVReader
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.data.sampling import ShortVideos
 from keras_nonlocal.inference.labeled_videos import labeled_videos
-from keras_nonlocal.inference.results_file import ResultsFile, model_fingerprint
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
+from keras_nonlocal.inference.results_file import ResultsFile
 from keras_nonlocal.inference.video_evaluation import VideoEvaluation
 from keras_nonlocal.inference.video_scorer import ScoringModel, progress_bar, scorer
 from keras_nonlocal.inference.view_reduction import Reduction

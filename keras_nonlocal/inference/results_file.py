@@ -1,16 +1,13 @@
 """A file of scores that is written video by video and can be resumed."""
 
-import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.video_reader import VideoError
-from keras_nonlocal.inference.exported.exported_model import ExportedModel
 from keras_nonlocal.inference.resumable_lines import ResumableLines
 
 Key = tuple[str, float, float]
@@ -69,18 +66,6 @@ class ResultsFile(ResumableLines):
 
     def _key(self, line: Mapping[str, Any]) -> Key:
         return _key(line["path"], line["segment"])
-
-
-def model_fingerprint(model: keras.Model | ExportedModel) -> str:
-    """Returns a short hash of a model's structure and of all its weights."""
-    if isinstance(model, ExportedModel):
-        return model.fingerprint()
-    digest = hashlib.sha256(model.to_json().encode())
-    for weight in model.weights:
-        value = keras.ops.convert_to_numpy(weight)
-        digest.update(f"{value.shape}{value.dtype}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _path_and_segment(videos: VideoList, index: int) -> tuple[str, Any]:

@@ -1,4 +1,4 @@
-"""What an exported file says of its model, as JSON inside the file."""
+"""Facts about a model that an exported file stores as JSON."""
 
 import json
 from dataclasses import asdict, dataclass, field

@@ -17,7 +17,7 @@ from keras_nonlocal.data.readers.video_reader import (
     VideoReader,
 )
 from keras_nonlocal.files import replacing
-from keras_nonlocal.inference.results_file import model_fingerprint
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
 from keras_nonlocal.inference.video_scorer import function_name
 from keras_nonlocal.video_detection.detections import FrameDetections
 from keras_nonlocal.video_detection.frame_choice import FrameChoice

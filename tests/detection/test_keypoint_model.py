@@ -14,7 +14,7 @@ from keras_nonlocal.detection import (
     KeypointRCNN,
 )
 from keras_nonlocal.inference import evaluate_coco
-from keras_nonlocal.inference.results_file import model_fingerprint
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
 from keras_nonlocal.layers import NonLocalBlock
 from tests.detection.detectors import (
     SIDE,

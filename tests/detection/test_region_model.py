@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.detection import RECIPES, NLMaskRCNN50, Recipe, count_detector
-from keras_nonlocal.inference.results_file import model_fingerprint
+from keras_nonlocal.inference.model_fingerprint import model_fingerprint
 from keras_nonlocal.training import decay_kernels
 from tests.detection.detectors import SIDE, pictures, small_detector, small_recipe
 
