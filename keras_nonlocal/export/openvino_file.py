@@ -2,8 +2,7 @@
 
 The graph of the model is converted as TensorFlow traces it. `keras.Model.export` does
 the same, but leaves the outputs without names and the file without facts. Conversion
-from a SavedModel or from ONNX gives the same scores and the same speed, and takes 3 and
-15 times as long.
+from a SavedModel or from ONNX gives the same scores, but takes longer.
 """
 
 import contextlib

@@ -174,8 +174,8 @@ class RecordReader(PictureReader):
     With `open_video=RecordReader`, the datasets of `tf.data` choose the same frames and
     crops as this reader, but decode them in operations of TensorFlow, on all threads.
     Their pixels are exact up to rounding. FFmpeg, which this reader uses, rounds colors
-    and positions more coarsely, by about 1 to 3 levels of 255. This reader takes over
-    where a file is damaged or its pictures change their size.
+    and positions more coarsely. This reader takes over where a file is damaged or its
+    pictures change their size.
 
     Args:
         path: The file. A path with a scheme (`gs://…`) is read by `tf.io.gfile`.
