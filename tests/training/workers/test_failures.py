@@ -17,6 +17,7 @@ def raised(error):
 
 @pytest.fixture
 def on_jax(monkeypatch):
+    pytest.importorskip("jax")
     monkeypatch.setattr(failures.keras.backend, "backend", lambda: "jax")
 
 
