@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -33,6 +34,24 @@ WITHOUT_TIMES = {".avi", ".divx", ".h264", ".hevc", ".m1v", ".m2v", ".m4v"}
 SPARSE_TIMES = {".mpe", ".mpg", ".vob"}
 # Of 255 levels, in the mean, for two ways to interpolate colors.
 UNLIKE = 8
+# Decoders of these may round the inverse cosine transform as they like, and versions of
+# FFmpeg do: in few films, a pixel differs by a level before the conversion to RGB, and
+# again in the frames that are predicted from it.
+FREELY_ROUNDED = {
+    "flv",
+    "h263",
+    "mjpeg",
+    "mpeg1video",
+    "mpeg2video",
+    "mpeg4",
+    "msmpeg4",
+    "msmpeg4v2",
+    "prores",
+    "wmv1",
+    "wmv2",
+}
+# At most, of 255 levels, and the share of such pixels.
+FREE_LEVELS, FREE_SHARE = 4, 2e-3
 # FFmpeg rounds each of the four terms of a color down to a whole level, and the sum.
 ROUNDING = 5
 
@@ -82,14 +101,23 @@ def test_times_count_from_the_beginning(comparison, film):
     np.testing.assert_allclose(errors, 0, rtol=0, atol=1e-6)
 
 
+def codec_of(path):
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.name
+
+
 @for_each_kind
 def test_pixels_are_those_of_the_command(comparison, film):
     pictures, kind = comparison.pictures.astype(int), film.kind
     assert pictures.shape == comparison.shown.pictures.shape
     errors = np.abs(pictures - comparison.shown.pictures)
     assert errors.mean() <= UNLIKE
-    if kind.tolerance is not None:
-        assert errors.max() <= kind.tolerance
+    tolerance = kind.tolerance
+    if tolerance == 0 and codec_of(film.path) in FREELY_ROUNDED:
+        assert (errors > 0).mean() <= FREE_SHARE
+        tolerance = FREE_LEVELS
+    if tolerance is not None:
+        assert errors.max() <= tolerance
     if kind.from_source is not None:
         assert np.abs(pictures - film.pictures()).max() <= kind.from_source
     if kind in CONVERTED:
