@@ -56,7 +56,7 @@ def _end_iterators() -> None:
 
         for value in gc.get_objects():
             if issubclass(type(value), OwnedIterator):
-                value.__dict__.pop("_iterator_resource", None)
+                value._iterator_resource = None
 
 
 _CALLS = _Calls()

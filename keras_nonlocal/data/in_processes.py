@@ -57,6 +57,8 @@ class InProcesses:
         with self._lock:
             if self._expected != (epoch, turn):
                 self._start(epoch, turn)
+            # None, if this one fails.
+            self._expected = None
             result = self._take()
             self._expected = next(self._next)
         return result

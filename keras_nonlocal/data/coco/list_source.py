@@ -72,13 +72,10 @@ class ListSource(CocoSource):
         self._read: InProcesses | None = None
         if workers:
             turns = EpochOrder(self.num_batches, seed=None)
-            # A copy, since what the processes refer to must not refer to them.
-            read = _Read(copy.copy(self))
-            self._read = InProcesses(read, turns, workers, _BATCHES_AHEAD)
+            self._read = InProcesses(_Read(self), turns, workers, _BATCHES_AHEAD)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what a process needs that reads pictures, but handles no failures."""
-        return self.__dict__ | {"_groups": None, "_read": None, "failures": None}
+        return self.__dict__ | {"_groups": None, "_read": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -187,10 +184,16 @@ class ListSource(CocoSource):
 
 
 class _Read:
-    """Reads a batch, in a process."""
+    """Reads a batch, in a process that handles no failures."""
 
     def __init__(self, source: ListSource) -> None:
-        self._source = source
+        # What the processes refer to must not refer to them.
+        self._source = copy.copy(source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        source = copy.copy(self._source)
+        del source.failures
+        return {"_source": source}
 
     def __call__(self, epoch: int, number: int) -> ReadBatch:
         return self._source.read(self._source.task(epoch, number))

@@ -27,6 +27,9 @@ from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
 from keras_nonlocal.python_calls import numpy_function
 
+# Of fewer pictures, the reader is faster than operations of TensorFlow.
+_MANY_PICTURES = 16
+
 
 def datasets_of_list(
     videos: VideoList,
@@ -94,7 +97,10 @@ def _pipeline(loader: Loader) -> Any:
     """Returns the class that loads clips in `tf.data`."""
     from keras_nonlocal.data.records.record_file import RecordReader
 
-    if isinstance(loader, ClipLoader) and loader.open_video is RecordReader:
+    if not isinstance(loader, ClipLoader) or loader.open_video is not RecordReader:
+        return ListPipeline
+    clips = loader.views.clips
+    if clips.num_frames * (clips.num_clips or 1) >= _MANY_PICTURES:
         from keras_nonlocal.data.datasets.record_pipeline import RecordPipeline
 
         return RecordPipeline

@@ -94,9 +94,9 @@ class ClipPipeline(abc.ABC):
 
     def _clips(self, items: Any, length: int | None) -> Any:
         tf = self._tf
-        if length is not None:
-            items = items.apply(tf.data.experimental.assert_cardinality(length))
         dataset = self._load_all(items)
+        if length is not None:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
         if self._failures.leaves_out:
             dataset = dataset.filter(self._as_is(lambda is_read, _: is_read))
             dataset = dataset.concatenate(self._report_at_end(dataset))

@@ -13,8 +13,10 @@ from keras_nonlocal.data.datasets.list_pipeline import ListPipeline
 from keras_nonlocal.data.datasets.loading import ClipLoader
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.records.tensorflow_pictures import (
+    Sizes,
     TensorFraming,
     framed_pictures,
+    sizes_of,
 )
 from keras_nonlocal.data.records.tensorflow_records import (
     stored_pictures,
@@ -24,6 +26,8 @@ from keras_nonlocal.python_calls import numpy_function
 
 # Videos for which Python chooses the clips at a time.
 _AT_ONCE = 64
+# Most pictures to read for each one of a clip. The reader can leave out the others.
+_MOST_SPAN = 4
 
 
 class RecordPipeline(ListPipeline):
@@ -69,14 +73,20 @@ class RecordPipeline(ListPipeline):
         return epoch, index, path, *stored_times(path)
 
     def _chosen(
-        self, epochs: Any, indices: Any, paths: Any, are_read: Any, times: Any
+        self,
+        epochs: Any,
+        indices: Any,
+        paths: Any,
+        are_read: Any,
+        times: Any,
+        starts: Any,
     ) -> tuple[Any, ...]:
         """Replaces the times of items by the choice of frames and crops."""
         tf = self._tf
         nothing = self._nothing()
         choices = numpy_function(
             self._choices,
-            [epochs, indices, are_read, times.values, times.row_splits],
+            [epochs, indices, are_read, times.values, starts.values, times.row_splits],
             [value.dtype for value in nothing],
         )
         chosen = _Chosen(
@@ -93,24 +103,32 @@ class RecordPipeline(ListPipeline):
         indices: np.ndarray,
         are_read: np.ndarray,
         microseconds: np.ndarray,
+        starts: np.ndarray,
         splits: np.ndarray,
     ) -> list[np.ndarray]:
         choices = []
         for number, is_read in enumerate(are_read):
             choice = self._nothing()
             if is_read:
-                begin, end = splits[number : number + 2]
-                times = microseconds[begin:end] / 1e6
+                frames = slice(*splits[number : number + 2])
                 index, epoch = int(indices[number]), int(epochs[number])
                 # A video without such frames is left to the reader, and its error.
                 with contextlib.suppress(VideoError, ValueError):
-                    choice = self._choice(times, index, epoch)
+                    choice = self._choice(
+                        microseconds[frames] / 1e6, starts[frames], index, epoch
+                    )
             choices.append(choice)
         return [np.stack(values) for values in zip(*choices, strict=True)]
 
-    def _choice(self, times: np.ndarray, index: int, epoch: int) -> "_Chosen":
+    def _choice(
+        self, times: np.ndarray, starts: np.ndarray, index: int, epoch: int
+    ) -> "_Chosen":
         segment = self._segments[index] if self._segments else None
         choice = self._views.choose(times, self._path(index), index, epoch, segment)
+        first = int(choice.frames.min())
+        span = int(choice.frames.max()) + 1 - first
+        if span > _MOST_SPAN * choice.frames.size:
+            return self._nothing()
         framing, encoder = choice.framing, self._elements.labels
         label = np.zeros(())
         if encoder is not None:
@@ -118,6 +136,7 @@ class RecordPipeline(ListPipeline):
         return _Chosen(
             np.bool_(True),
             choice.frames.astype(np.int64),
+            starts[first],
             choice.times,
             np.int64(framing.short_side),
             np.array(framing.anchors, np.float64),
@@ -136,6 +155,7 @@ class RecordPipeline(ListPipeline):
         return _Chosen(
             np.bool_(False),
             np.zeros(clips, np.int64),
+            np.int64(0),
             np.zeros(views.times_shape),
             np.int64(0),
             np.zeros((views.framings.num_crops or 1, 2)),
@@ -147,22 +167,33 @@ class RecordPipeline(ListPipeline):
     def _element(self, epoch: Any, index: Any, path: Any, chosen: Any) -> Any:
         """Returns whether an item could be read, and its element."""
         tf = self._tf
-        item = tf.data.Dataset.from_tensors((epoch, index, path, chosen))
-        by_tensorflow = item.filter(self._as_is(lambda e, i, p, c: c.is_chosen))
-        by_tensorflow = by_tensorflow.map(self._as_is(self._decoded)).ignore_errors()
-        by_reader = item.map(self._as_is(lambda e, i, p, c: self._loaded(e, i)))
-        # The reader is asked only if the first has no element.
-        found = by_tensorflow.concatenate(by_reader).take(1)
-        return found.get_single_element()
-
-    def _decoded(self, epoch: Any, index: Any, path: Any, chosen: Any) -> Any:
-        tf = self._tf
         frames = tf.reshape(chosen.frames, [-1])
+        crop_size = self._views.framings.crop_size
+
+        def by_reader() -> Any:
+            return self._loaded(epoch, index)
+
+        def from_record() -> Any:
+            are_read, contents = stored_pictures(path, frames, chosen.start)
+            return tf.cond(are_read, lambda: from_pictures(contents), by_reader)
+
+        def from_pictures(contents: Any) -> Any:
+            sizes = sizes_of(contents, chosen.short_side, crop_size)
+            return tf.cond(
+                sizes.is_usable,
+                lambda: self._decoded(contents, sizes, path, chosen),
+                by_reader,
+            )
+
+        return tf.cond(chosen.is_chosen, from_record, by_reader)
+
+    def _decoded(self, contents: Any, sizes: Sizes, path: Any, chosen: Any) -> Any:
+        tf = self._tf
         framing = TensorFraming(
             chosen.short_side, chosen.anchors, chosen.flip, chosen.anchors_are_drawn
         )
         crop_size = self._views.framings.crop_size
-        crops = framed_pictures(stored_pictures(path, frames), framing, crop_size)
+        crops = framed_pictures(contents, sizes, framing, crop_size)
         if crops.shape[0] > 1:
             # (crops, clips · frames, …) → (clips, crops, frames, …)
             shape = [crops.shape[0], *chosen.frames.shape, *crops.shape[2:]]
@@ -181,12 +212,14 @@ class _Chosen(NamedTuple):
     Args:
         is_chosen: Whether there is one.
         frames, times: As in `Choice`.
+        start: The byte at which the record of the first frame begins.
         short_side, anchors, flip, anchors_are_drawn: As in `Framing`.
         label: Encoded label; 0 without labels.
     """
 
     is_chosen: Any
     frames: Any
+    start: Any
     times: Any
     short_side: Any
     anchors: Any

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,7 +95,7 @@ class VideoList:
     def select(self, indices: Sequence[int] | np.ndarray) -> Self:
         """Returns the videos at `indices`, in that order."""
 
-        places = np.asarray(indices, np.int64)
+        places = _places(indices)
 
         def chosen(values: tuple | None) -> tuple | None:
             if values is None:
@@ -195,6 +196,17 @@ class VideoList:
             not isinstance(label, tuple) or len({*label}) == len(label)
             for label in self.labels or ()
         )
+
+
+def _places(indices: Iterable[Any]) -> np.ndarray:
+    """Returns indices as an array, or raises `TypeError` for other values."""
+    if (
+        isinstance(indices, np.ndarray)
+        and indices.ndim == 1
+        and indices.dtype.kind in "iu"
+    ):
+        return indices
+    return np.fromiter(map(operator.index, indices), np.int64)
 
 
 def label_problem(label: Any, num_classes: int | None) -> str | None:

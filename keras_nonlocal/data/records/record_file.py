@@ -172,10 +172,10 @@ class RecordReader(PictureReader):
     """Random access to the frames of a file of `write_video_records`.
 
     With `open_video=RecordReader`, the datasets of `tf.data` choose the same frames and
-    crops as this reader, but decode them in operations of TensorFlow, on all threads.
-    Their pixels are exact up to rounding. FFmpeg, which this reader uses, rounds colors
-    and positions more coarsely. This reader takes over where a file is damaged or its
-    pictures change their size.
+    crops as this reader. If a video has 16 or more of them, close together, they are
+    decoded in operations of TensorFlow, on all threads. Their pixels are exact up to
+    rounding, whereas FFmpeg, which this reader uses, rounds colors and positions more
+    coarsely.
 
     Args:
         path: The file. A path with a scheme (`gs://…`) is read by `tf.io.gfile`.

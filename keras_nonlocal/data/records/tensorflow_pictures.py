@@ -6,7 +6,7 @@ one loop over the pixels of the crop.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_nonlocal.data.readers.picture_bytes import (
@@ -41,45 +41,31 @@ class TensorFraming(NamedTuple):
     anchors_are_drawn: Any
 
 
-def framed_pictures(
-    contents: Any, framing: TensorFraming, crop_size: tuple[int, int]
-) -> Any:
-    """Returns the crops of pictures that all have the same size.
+class Sizes(NamedTuple):
+    """Sizes of pictures that all have the same one.
+
+    Args:
+        is_usable: Whether they have, and whether it can be scaled here. Otherwise, the
+            rest is not defined.
+        stored: Height and width of the pictures, `int32`.
+        scaled: Height and width to which they are scaled, `int32`.
+        reach: Distance in pixels, rounded up, in which pixels contribute to one.
+    """
+
+    is_usable: Any
+    stored: Any
+    scaled: Any
+    reach: Any
+
+
+def sizes_of(contents: Any, short_side: Any, crop_size: tuple[int, int]) -> Sizes:
+    """Returns the sizes of pictures.
 
     Args:
         contents: JPEGs, `string`, shape `(num_pictures,)`, a known number.
-        framing: The part of each picture to keep.
+        short_side: Length in pixels to which the shorter side is scaled, `int64`.
         crop_size: Height and width of a crop in pixels.
-
-    Returns:
-        RGB bytes, shape `(num_crops, num_pictures, height, width, 3)`.
     """
-    tf = import_tensorflow()
-    size = _common_size(contents)
-    scaled, checks = _scaled_size(size, framing.short_side, crop_size)
-    with tf.control_dependencies(checks):
-        scaled = tf.identity(scaled)
-    steps = tf.cast(size, tf.float64) / tf.cast(scaled, tf.float64)
-    reach = tf.cast(tf.math.ceil(tf.maximum(tf.reduce_max(steps), 1.0)), tf.int32)
-    with tf.control_dependencies([tf.debugging.assert_less_equal(reach, _MOST_REACH)]):
-        reach = tf.identity(reach)
-    crops = []
-    for anchor in tf.unstack(framing.anchors):
-        top, left = _corner(framing, anchor, scaled, crop_size)
-        rows = top + tf.range(crop_size[0])
-        columns = left + tf.range(crop_size[1])
-        columns = tf.where(framing.flip, scaled[1] - 1 - columns, columns)
-        vertical = _taps(rows, size[0], steps[0], reach)
-        horizontal = _taps(columns, size[1], steps[1], reach)
-        parts = _decoded(contents, vertical, horizontal)
-        crops.append(_scaled(parts, vertical, horizontal, reach))
-    # Stacking copies.
-    crops = tf.stack(crops) if len(crops) > 1 else crops[0][None]
-    return tf.ensure_shape(crops, (crops.shape[0], contents.shape[0], *crop_size, 3))
-
-
-def _common_size(contents: Any) -> Any:
-    """Returns the height and width of all pictures."""
     tf = import_tensorflow()
     # Pictures of a video rarely change their size; `RecordReader` reads those, too.
     sizes = _for_each(
@@ -90,27 +76,49 @@ def _common_size(contents: Any) -> Any:
     num_pixels = tf.reduce_prod(tf.cast(sizes, tf.int64), -1)
     num_bytes = tf.cast(tf.strings.length(contents, "BYTE"), tf.int64)
     most = tf.minimum(num_bytes * PIXELS_PER_JPEG_BYTE, MOST_PIXELS)
-    checks = [
-        tf.debugging.assert_equal(sizes, sizes[:1]),
-        tf.debugging.assert_less_equal(num_pixels, most),
-        tf.debugging.assert_positive(num_pixels),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(sizes[0])
-
-
-def _scaled_size(
-    size: Any, short_side: Any, crop_size: tuple[int, int]
-) -> tuple[Any, Sequence[Any]]:
-    """As `Framing.scaled_size`, and the checks of the result."""
-    tf = import_tensorflow()
-    sides = tf.cast(size, tf.float64)
+    are_pictures = tf.reduce_all((num_pixels > 0) & (num_pixels <= most))
+    are_equal = tf.reduce_all(sizes == sizes[:1])
+    sides = tf.cast(sizes[0], tf.float64)
+    # As `Framing.scaled_size` has them.
     scale = tf.cast(short_side, tf.float64) / tf.reduce_min(sides)
     scaled = tf.maximum(tf.round(sides * scale), tf.constant(crop_size, tf.float64))
-    is_usable = tf.debugging.assert_less_equal(
-        tf.reduce_prod(scaled), tf.constant(MOST_PIXELS, tf.float64)
+    is_small = tf.reduce_prod(scaled) <= MOST_PIXELS
+    reach = tf.math.ceil(tf.maximum(tf.reduce_max(sides / scaled), 1.0))
+    is_usable = are_pictures & are_equal & is_small & (reach <= _MOST_REACH)
+    return Sizes(
+        is_usable, sizes[0], tf.cast(scaled, tf.int32), tf.cast(reach, tf.int32)
     )
-    return tf.cast(scaled, tf.int32), [is_usable]
+
+
+def framed_pictures(
+    contents: Any, sizes: Sizes, framing: TensorFraming, crop_size: tuple[int, int]
+) -> Any:
+    """Returns the crops of pictures.
+
+    Args:
+        contents: JPEGs, `string`, shape `(num_pictures,)`, a known number.
+        sizes: Their sizes, which are usable.
+        framing: The part of each picture to keep.
+        crop_size: Height and width of a crop in pixels.
+
+    Returns:
+        RGB bytes, shape `(num_crops, num_pictures, height, width, 3)`.
+    """
+    tf = import_tensorflow()
+    steps = tf.cast(sizes.stored, tf.float64) / tf.cast(sizes.scaled, tf.float64)
+    crops = []
+    for anchor in tf.unstack(framing.anchors):
+        top, left = _corner(framing, anchor, sizes.scaled, crop_size)
+        rows = top + tf.range(crop_size[0])
+        columns = left + tf.range(crop_size[1])
+        columns = tf.where(framing.flip, sizes.scaled[1] - 1 - columns, columns)
+        vertical = _taps(rows, sizes.stored[0], steps[0], sizes.reach)
+        horizontal = _taps(columns, sizes.stored[1], steps[1], sizes.reach)
+        parts = _decoded(contents, vertical, horizontal)
+        crops.append(_scaled(parts, vertical, horizontal, sizes.reach))
+    # Stacking copies.
+    crops = tf.stack(crops) if len(crops) > 1 else crops[0][None]
+    return tf.ensure_shape(crops, (crops.shape[0], contents.shape[0], *crop_size, 3))
 
 
 def _corner(
@@ -133,6 +141,7 @@ class _Taps(NamedTuple):
     Args:
         first: The first pixel that is needed.
         count: Number of pixels from there.
+        padding: Number of pixels to add, so that few sizes are scaled.
         places: For each pixel of the crop, the pixels that it is made of, counted from
             the first, shape `(crop_length, 2 * reach)`.
         weights: Their weights, `float32`, of the same shape.
@@ -140,6 +149,7 @@ class _Taps(NamedTuple):
 
     first: Any
     count: Any
+    padding: Any
     places: Any
     weights: Any
 
@@ -168,14 +178,18 @@ def _taps(crop: Any, length: Any, step: Any, reach: Any) -> _Taps:
     last = tf.minimum(tf.reduce_max(places) + _MARGIN, length - 1)
     # The same number for all scales above 1, and few numbers for those below.
     most, needed = crop.shape[0] + 2 + 2 * _MARGIN, last - first + 1
-    count = tf.where(needed > most, -(-needed // _STEP) * _STEP, most)
-    count = tf.minimum(count, length)
+    wanted = tf.where(needed > most, -(-needed // _STEP) * _STEP, most)
+    count = tf.minimum(wanted, length)
     first = tf.minimum(first, length - count)
-    return _Taps(first, count, places - first, tf.cast(weights, tf.float32))
+    weights = tf.cast(weights, tf.float32)
+    return _Taps(first, count, wanted - count, places - first, weights)
 
 
 def _decoded(contents: Any, rows: _Taps, columns: _Taps) -> Any:
-    """Returns a part of each picture, shape `(num_pictures, rows, columns, 3)`."""
+    """Returns a part of each picture, shape `(num_pictures, rows, columns, 3)`.
+
+    Sides are multiples of `_STEP`, or those of the crop and the margins around it.
+    """
     tf = import_tensorflow()
     window = tf.stack([rows.first, columns.first, rows.count, columns.count])
 
@@ -184,7 +198,11 @@ def _decoded(contents: Any, rows: _Taps, columns: _Taps) -> Any:
             content, window, channels=3, dct_method="INTEGER_ACCURATE"
         )
 
-    return _for_each(decode, contents, tf.TensorSpec((None, None, 3), tf.uint8))
+    parts = _for_each(decode, contents, tf.TensorSpec((None, None, 3), tf.uint8))
+    padding = [[0, 0], [0, rows.padding], [0, columns.padding], [0, 0]]
+    # Padding copies, also if there is none.
+    is_small = rows.padding + columns.padding > 0
+    return tf.cond(is_small, lambda: tf.pad(parts, padding), lambda: parts)
 
 
 def _for_each(function: Callable[[Any], Any], contents: Any, spec: Any) -> Any:

@@ -44,8 +44,8 @@ def records(tmp_path: Path) -> VideoList:
 
 def elements(videos: VideoList, open_video: Any, **arguments: Any) -> list[Any]:
     settings: dict[str, Any] = {
-        "num_frames": 4,
-        "frame_stride": 3,
+        "num_frames": 16,
+        "frame_stride": 1,
         "crop_size": 40,
         "batch_size": None,
         "seed": 5,
@@ -67,6 +67,7 @@ def elements(videos: VideoList, open_video: Any, **arguments: Any) -> list[Any]:
         {"num_clips": 2, "shuffle": False, "num_frames": 40},
         {"num_frames": 40, "short_videos": "repeat_last", "label_mode": None},
         {"target_fps": 9.0, "shard": (1, 2), "label_mode": "binary"},
+        {"crop_size": 100, "short_side": 110},
     ],
     ids=lambda arguments: "-".join(arguments) or "plain",
 )
@@ -95,6 +96,7 @@ def test_pixels_are_exact(records: VideoList, rng: np.random.Generator) -> None:
     from keras_nonlocal.data.records.tensorflow_pictures import (
         TensorFraming,
         framed_pictures,
+        sizes_of,
     )
 
     for path in records.paths:
@@ -115,8 +117,11 @@ def test_pixels_are_exact(records: VideoList, rng: np.random.Generator) -> None:
                 flip=bool(rng.random() < 0.5),
                 anchors_are_drawn=bool(rng.random() < 0.5),
             )
+            sizes = sizes_of(tf.constant(contents), framing.short_side, crop)
+            assert sizes.is_usable
             found = framed_pictures(
                 tf.constant(contents),
+                sizes,
                 TensorFraming(
                     tf.constant(framing.short_side, tf.int64),
                     tf.constant(framing.anchors, tf.float64),
@@ -176,20 +181,25 @@ def damage(path: Path, kind: str) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "truncated", "longer", "index"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "folder", "empty", "truncated", "longer", "index"]
+)
 def test_damaged_files_are_named_as_by_the_reader(
     records: VideoList, kind: str
 ) -> None:
     path = Path(records.paths[2])
-    if kind == "missing":
+    if kind in ("missing", "folder"):
         path.unlink()
+        if kind == "folder":
+            path.mkdir()
     else:
         damage(path, kind)
     reasons = []
     for reader in (ReadByPython, RecordReader):
         dataset = video_dataset_from_list(
             records,
-            num_frames=2,
+            num_frames=16,
+            frame_stride=1,
             crop_size=32,
             open_video=reader,
             on_error="skip",
@@ -240,7 +250,7 @@ def test_pictures_that_change_their_size_are_left_to_the_reader(
         open_video=FrameFolderReader,
         verbose=False,
     )
-    arguments = {"num_frames": 6, "frame_stride": 1}
+    arguments = {"num_frames": 16}
     (expected, _), *_ = elements(videos, ReadByPython, **arguments)
     (found, _), *_ = elements(videos, RecordReader, **arguments)
     np.testing.assert_array_equal(found, expected)
@@ -249,7 +259,8 @@ def test_pictures_that_change_their_size_are_left_to_the_reader(
 def test_an_epoch_goes_on_where_it_was_left(records: VideoList) -> None:
     dataset = video_dataset_from_list(
         records,
-        num_frames=3,
+        num_frames=16,
+        frame_stride=1,
         crop_size=40,
         batch_size=1,
         seed=3,
@@ -262,3 +273,25 @@ def test_an_epoch_goes_on_where_it_was_left(records: VideoList) -> None:
     for one, other in zip(found, expected, strict=True):
         for value, same in zip(one, other, strict=True):
             np.testing.assert_array_equal(value, same)
+
+
+def test_the_length_is_known(records: VideoList) -> None:
+    arguments = {"open_video": RecordReader, "num_frames": 16, "batch_size": 3}
+    dataset = video_dataset_from_list(records, **arguments, verbose=False)
+    assert len(dataset) == 2
+    assert len(dataset.resume(0, 1)) == 1
+    dataset = video_dataset_from_list(
+        records, **arguments, on_error="skip", verbose=False
+    )
+    assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY
+
+
+def test_clips_of_distant_frames_are_left_to_the_reader(records: VideoList) -> None:
+    arguments = {"num_clips": 2, "num_frames": 8, "frame_stride": 1, "shuffle": False}
+    near = elements(records, RecordReader, **arguments)
+    exact = elements(records, ReadByPython, **arguments)
+    assert any((a[0] != b[0]).any() for a, b in zip(near, exact, strict=True))
+    arguments |= {"num_frames": 1, "num_clips": 16}
+    near = elements(records, RecordReader, **arguments)
+    exact = elements(records, ReadByPython, **arguments)
+    assert len(near) == len(exact)
