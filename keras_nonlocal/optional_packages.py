@@ -84,7 +84,7 @@ def import_litert() -> ModuleType:
     """Returns the interpreter of LiteRT, which runs `.tflite` files."""
     return _import_part(
         "ai_edge_litert.interpreter",
-        "LiteRT is needed to run .tflite files: `pip install ai-edge-litert`.",
+        "LiteRT is needed to run .tflite files: `pip install keras_nonlocal[litert]`.",
     )
 
 

@@ -81,6 +81,11 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command. Beam's options are in `pipeline_options`."""
     parser = _parser()
     options, others = parser.parse_known_args(arguments)
+    # The parser takes an optional list only before the first option.
+    name = getattr(options, "late_list", None)
+    if name is not None and not any(each.startswith("-") for each in others):
+        setattr(options, name, [*getattr(options, name), *others])
+        others = []
     keep_pipeline_options(parser, options, others)
     return options
 

@@ -62,7 +62,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     add_view_options(command)
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(renamed={"directory": "VIDEO"})
+    command.set_defaults(renamed={"directory": "VIDEO"}, late_list="videos")
     return command
 
 

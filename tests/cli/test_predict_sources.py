@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal import decode_predictions, predict_video
-from keras_nonlocal.cli import main
+from keras_nonlocal.cli import main, parsed
 from keras_nonlocal.data import FrameFolderReader
 from tests.data.pictures import jpeg
 from tests.data.videos import moving_pictures, write_video
@@ -129,6 +129,13 @@ def test_the_csv_replaces_nothing_of_the_model(model, tmp_path, capsys, target):
     assert main(["predict", "model.keras", "c", *options]) == 2
     assert "`--csv` must be a file of its own" in capsys.readouterr().err
     assert (tmp_path / target).read_text() == "a\nb\n"
+
+
+def test_videos_and_options_come_in_any_order():
+    options = parsed(["predict", "m", "--top", "2", "a.mp4", "b.mp4", "--json"])
+    assert (options.videos, options.top, options.json) == (["a.mp4", "b.mp4"], 2, True)
+    options = parsed(["predict", "m", "a.mp4", "--top", "2", "b.mp4"])
+    assert options.videos == ["a.mp4", "b.mp4"]
 
 
 def test_errors_come_before_the_model_is_loaded(model, tmp_path, capsys):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from keras_nonlocal import evaluate_videos, export_model, predict_video, predict_videos
-from keras_nonlocal.cli import main
+from keras_nonlocal.cli import main, parsed
+from keras_nonlocal.cli.options.calibration import calibration_clips
+from keras_nonlocal.data import VideoError
 from keras_nonlocal.inference import ExportedModel
 from keras_nonlocal.models import ClipInfo
 from keras_nonlocal.training import ReplicatedModel
@@ -316,7 +318,7 @@ def test_commands_refuse(exports, tmp_path, capsys):
     )
     refuse(
         capsys,
-        "An exported model must be",
+        "The model must be a `.keras` file or an exported file or folder that exists",
         *("predict", str(tmp_path / "none.onnx"), video),
     )
     refuse(
@@ -325,6 +327,26 @@ def test_commands_refuse(exports, tmp_path, capsys):
         *("export", str(tmp_path / "model.keras"), str(tmp_path / "out")),
         *("--calibration-videos", video),
     )
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_calibration_leaves_out_unreadable_videos(exports, tmp_path, skip):
+    model, _ = exports("saved_model")
+    for seed in range(3):
+        video = tmp_path / "videos" / f"{seed}.mp4"
+        video.parent.mkdir(exist_ok=True)
+        write_video(video, moving_pictures(12, 48, 64, seed))
+    (tmp_path / "videos" / "1.mp4").write_bytes(b"no video")
+    words = ["export", "m.keras", "out", "--format", "openvino"]
+    words += ["--calibration-videos", str(tmp_path / "videos")]
+    options = parsed([*words, *(["--on-error", "skip"] if skip else [])])
+    if skip:
+        clips = calibration_clips(model, options)
+        assert clips.shape == (2, *model.input_shape[1:])
+        (tmp_path / "videos" / "0.mp4").write_bytes(b"")
+        (tmp_path / "videos" / "2.mp4").unlink()
+    with pytest.raises(VideoError, match=r"videos/\d\.mp4"):
+        calibration_clips(model, options)
 
 
 @pytest.mark.parity

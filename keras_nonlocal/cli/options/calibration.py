@@ -28,6 +28,13 @@ def add_calibration_options(command: argparse.ArgumentParser) -> None:
         help="maximum number of clips, one for each of so many videos at equal "
         "distances in the list (default: %(default)s)",
     )
+    group.add_argument(
+        "--on-error",
+        choices=("raise", "skip"),
+        default="raise",
+        help="how to handle one of these videos that cannot be read "
+        "(default: %(default)s)",
+    )
 
 
 def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | None":
@@ -37,7 +44,8 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         `(num_clips, num_frames, height, width, 3)`, uint8.
 
     Raises:
-        ValueError: If a video cannot be read, or the options do not fit the model.
+        ReadError: If a video cannot be read and is not to be skipped, or none can.
+        ValueError: If the options do not fit the model.
     """
     if options.calibration_videos is None:
         return None
@@ -53,8 +61,10 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         )
     import numpy as np
 
+    from keras_nonlocal.data.datasets.failures import FailurePolicy
     from keras_nonlocal.data.datasets.loading import ClipLoader
     from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.readers.read_error import ReadError
     from keras_nonlocal.detection import RegionModel
     from keras_nonlocal.inference import Views
     from keras_nonlocal.models.clip_model import clip_model
@@ -73,4 +83,12 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
     total = len(videos.paths)
     count = min(total, options.calibration_clips)
     chosen = np.linspace(0, total - 1, count).round().astype(int)
-    return np.concatenate([loader.load(int(index)) for index in chosen])
+    clips = []
+    failures = FailurePolicy(options.on_error, max_errors=count - 1)
+    for index in chosen.tolist():
+        try:
+            clips.append(loader.load(index))
+        except ReadError as error:
+            failures.handle(error, index)
+    failures.report("of the calibration")
+    return np.concatenate(clips)

@@ -93,6 +93,11 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
     """
     from keras_nonlocal.inference.exported.model_files import is_exported
 
+    if not os.path.exists(options.model):
+        raise ValueError(
+            "The model must be a `.keras` file or an exported file or folder that "
+            f"exists. Received: {options.model!r}"
+        )
     if not is_exported(options.model):
         if options.precision is not None:
             raise ValueError(
