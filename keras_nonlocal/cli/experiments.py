@@ -201,6 +201,8 @@ def _run_at_full_size(options: argparse.Namespace, given: dict[str, Any]) -> int
     settings = TrainingSettings()
     if options.recipe == "paper":
         settings = paper_recipe(settings)
+    # As in the paper.
+    settings = settings.replace(precision="float32")
     settings = settings.replace(videos=options.data, **given)
     data = "charades" if settings.data.list_format == "charades" else "kinetics"
     # Those without training curves and measurements of their own.

@@ -11,6 +11,13 @@ from keras_nonlocal.layers.position_groups import flatten_positions
 from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
+_FLOAT32 = {
+    "mixed_bfloat16": "float32",
+    "mixed_float16": "float32",
+    "bfloat16": "float32",
+    "float16": "float32",
+}
+
 
 class SeparatePooling(keras.layers.Layer):
     """Max pooling over space, then over time, which equals pooling over both at once.
@@ -139,27 +146,26 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
     collect results for a variable number of clips, as chunked attention needs, so
     blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
     toward 0, but a block computes the number of its chunks from variable sizes with
-    rounding down. For OpenVINO, see `ConvolvedBlock`; its file is in float32.
+    rounding down. For OpenVINO, see `ConvolvedBlock`. All of them compute in float32,
+    whatever the model was trained in: runtimes choose the precision when they load a
+    file, and few have all operations in bfloat16.
     """
     if not isinstance(model, keras.Function):
         return model
 
     def portable(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
+        config = _in_float32(layer.get_config())
         if format == "litert" and _is_pooling(layer):
             return SeparatePooling(
                 *(config[key] for key in ("pool_size", "strides", "padding")),
                 name=layer.name,
-                dtype=layer.dtype_policy,
+                dtype=config["dtype"],
             )
         if isinstance(layer, NonLocalBlock) and (
             None in layer.input.shape[1:]
             or (format != "onnx" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
-        if format == "openvino" and _is_narrow(layer.dtype_policy.compute_dtype):
-            # OpenVINO chooses the precision itself when it loads the file.
-            config["dtype"] = "float32"
         if format == "openvino" and _has_plain_projections(layer):
             return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
@@ -171,8 +177,21 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
     return copy
 
 
-def _is_narrow(dtype: str | None) -> bool:
-    return dtype in ("bfloat16", "float16")
+def _in_float32(config: Any) -> Any:
+    """Replaces half precision in a configuration, and in those of layers in it."""
+    if isinstance(config, (list, tuple)):
+        return type(config)(map(_in_float32, config))
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "DTypePolicy":
+        name = config["config"]["name"]
+        return config | {"config": {"name": _FLOAT32.get(name, name)}}
+    return {
+        key: _FLOAT32.get(value, value)
+        if key == "dtype" and isinstance(value, str)
+        else _in_float32(value)
+        for key, value in config.items()
+    }
 
 
 def _has_plain_projections(layer: keras.layers.Layer) -> bool:

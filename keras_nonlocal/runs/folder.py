@@ -38,16 +38,27 @@ _CHANGEABLE = frozenset(
 )
 
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
 class _Recipe(Protocol):
     @property
-    def precision(self) -> Literal["float32", "bfloat16", "float16"]: ...
+    def precision(self) -> Precision: ...
 
     @property
     def seed(self) -> int: ...
 
 
+class _Network(Protocol):
+    @property
+    def width(self) -> int: ...
+
+
 class Settings(Protocol):
     """The settings of a run of any kind."""
+
+    @property
+    def network(self) -> _Network: ...
 
     @property
     def run(self) -> RunSettings: ...
@@ -59,6 +70,8 @@ class Settings(Protocol):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> Self: ...
+
+    def replace(self, **changes: Any) -> Self: ...
 
 
 class Inputs(Protocol):
@@ -142,6 +155,13 @@ class RunFolder:
         from keras_nonlocal.training.resumable.training_checkpoints import STATE_FILE
 
         return self.path / STATE_FILE
+
+    def precision(self, kind: type[Settings]) -> Precision | None:
+        """Returns the precision of the run in this folder, or `None` without one."""
+        file = self.path / CONFIG_FILE
+        if not file.exists():
+            return None
+        return _read_config(file, kind).settings.recipe.precision
 
     def check_same_run(self, settings: Settings, inputs: Inputs, plan: Plan) -> None:
         """Checks that the folder does not hold a run with different settings or data.

@@ -196,7 +196,10 @@ class RecipeSettings(Group):
         early_stopping: Number of validations without a lower loss after which the run
             ends. Its model then has the weights of the epoch with the lowest loss.
             Defaults to `None`, no early end.
-        precision: `"float32"`, `"bfloat16"` or `"float16"`.
+        precision: `"float32"`, `"bfloat16"`, `"float16"` or `"auto"`. Defaults to
+            `"auto"`: bfloat16 for networks of `width` 16 or more on devices with units
+            for it (see `keras_nonlocal.training.precision_policy`), else float32. A
+            resumed run keeps what it began with.
         seed: Seed of the initial weights, the order of videos and the clips. Defaults
             to `1`.
 
@@ -220,7 +223,7 @@ class RecipeSettings(Group):
     precise_statistics: Number = 200
     class_balance: Literal["weights", "sampling"] | None = None
     early_stopping: Count | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     seed: Number = 1
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from keras_nonlocal.files import replacing
 from keras_nonlocal.inference.resumable_lines import OtherSettingsError
 from keras_nonlocal.runs.folder import Inputs, Plan, RunFolder, Settings, run_config
 from keras_nonlocal.runs.progress import ProjectedDuration
+from keras_nonlocal.training.precision import fastest_precision
 from keras_nonlocal.training.resumable.progress import Progress
 from keras_nonlocal.training.strategies import (
     is_chief,
@@ -23,6 +24,8 @@ from keras_nonlocal.training.strategies import (
 from keras_nonlocal.training.workers.jax_workers import apart
 
 Verbose = int | str
+# Kernels for fewer channels are not faster in half precision.
+_WIDE = 16
 Announce = Callable[[str], None]
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -105,6 +108,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
             verbose, announce: As in `run_training`.
         """
         folder = RunFolder.of(settings)
+        settings = _with_precision(settings, folder)
         folder.check_same_run(settings, inputs, plan)
         writes = is_chief(strategy)
         if announce is None or not writes:
@@ -153,6 +157,8 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
 
     def _begin(self) -> None:
         self.announce(self.length())
+        if self.settings.recipe.precision != "float32":
+            self.announce(f"precision: {self.settings.recipe.precision}")
         if not self.writes:
             return
         progress = self.folder.progress()
@@ -243,6 +249,17 @@ def strategy_of_run(settings: Settings) -> Any:
     strategy = strategy_by_name(settings.run.strategy)
     _check_precision(settings)
     return strategy
+
+
+def _with_precision(settings: SettingsT, folder: RunFolder) -> SettingsT:
+    """Replaces the precision `"auto"` by that of the run to resume, or the fastest."""
+    if settings.recipe.precision != "auto":
+        return settings
+    precision = folder.precision(type(settings))
+    if precision is None:
+        is_wide = settings.network.width >= _WIDE
+        precision = fastest_precision() if is_wide else "float32"
+    return settings.replace(precision=precision)
 
 
 def _say_nothing(line: str) -> None:

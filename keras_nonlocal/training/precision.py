@@ -1,16 +1,73 @@
 """Training in half precision."""
 
+import os
 from typing import Literal
 
 import keras
 
-Precision = Literal["float32", "bfloat16", "float16"]
+from keras_nonlocal.processors import has_bfloat16_units
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+# GPUs have units for bfloat16 from this compute capability on.
+_GPU_WITH_BFLOAT16 = (8, 0)
 
 _POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
+
+
+def fastest_precision() -> Literal["float32", "bfloat16"]:
+    """Returns the precision in which the devices of Keras's backend train fastest.
+
+    It is `"bfloat16"` if they have units for it: TPUs, GPUs from compute capability 8.0
+    on, and with TensorFlow x86 processors with AVX-512 BF16 or AMX on Linux.
+    """
+    has_units = {
+        "tensorflow": _tensorflow_has_units,
+        "jax": _jax_has_units,
+        "torch": _torch_has_units,
+    }
+    backend = keras.backend.backend()
+    return "bfloat16" if has_units.get(backend, bool)() else "float32"
+
+
+def _tensorflow_has_units() -> bool:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("TPU"):
+        return True
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        # Other kernels than those of oneDNN convert to float32 and back.
+        is_used = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
+        return is_used and has_bfloat16_units()
+    details = map(tf.config.experimental.get_device_details, gpus)
+    return all(
+        tuple(each.get("compute_capability", ())) >= _GPU_WITH_BFLOAT16
+        for each in details
+    )
+
+
+def _jax_has_units() -> bool:
+    import jax
+
+    return all(
+        device.platform == "tpu"
+        or tuple(map(int, str(getattr(device, "compute_capability", "0")).split(".")))
+        >= _GPU_WITH_BFLOAT16
+        for device in jax.local_devices()
+    )
+
+
+def _torch_has_units() -> bool:
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    return torch.cuda.get_device_capability() >= _GPU_WITH_BFLOAT16
 
 
 def precision_policy(precision: Precision) -> keras.DTypePolicy:
@@ -23,7 +80,10 @@ def precision_policy(precision: Precision) -> keras.DTypePolicy:
     (`keras.optimizers.LossScaleOptimizer`) and skips steps whose gradients overflow.
 
     Args:
-        precision: `"float32"`, `"bfloat16"` or `"float16"`.
+        precision: `"float32"`, `"bfloat16"`, `"float16"` or `"auto"`, which is
+            bfloat16 if the devices have units for it, and otherwise float32. These
+            devices are TPUs, GPUs from compute capability 8.0 on, and with TensorFlow
+            x86 processors with AVX-512 BF16 or AMX on Linux.
 
     Returns:
         A `keras.DTypePolicy`.
@@ -41,9 +101,11 @@ def precision_policy(precision: Precision) -> keras.DTypePolicy:
     References:
         [Mixed Precision Training](https://arxiv.org/abs/1710.03740).
     """
+    if precision == "auto":
+        precision = fastest_precision()
     if precision not in _POLICIES:
         raise ValueError(
-            f"`precision` must be one of {tuple(_POLICIES)}. "
+            f"`precision` must be one of {('auto', *_POLICIES)}. "
             f"Received: precision={precision!r}"
         )
     return keras.DTypePolicy(_POLICIES[precision])

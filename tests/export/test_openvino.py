@@ -193,4 +193,6 @@ def test_mixed_precision_is_exported(tmp_path, rng):
     folder = export_model(model, tmp_path, "openvino")
     clips = clips_of(rng, 2, *CLIP)
     found = run_openvino(folder, clips)
-    np.testing.assert_allclose(found, scores_of(model, clips), rtol=0, atol=0.05)
+    same = small_network()
+    same.set_weights(model.get_weights())
+    np.testing.assert_allclose(found, scores_of(same, clips), rtol=0, atol=1e-5)

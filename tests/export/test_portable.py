@@ -71,6 +71,46 @@ def test_other_runtimes_give_the_same_scores(format, build, shape, tmp_path):
     assert (folder / "labels.txt").read_text().splitlines() == names
 
 
+def in_half_precision(policy, build, **arguments):
+    keras.config.set_dtype_policy(policy)
+    try:
+        return build(**arguments)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def nested_network():
+    """A network within another one."""
+    inner = small_network(activation=None)
+    inputs = keras.Input(CLIP)
+    outputs = keras.layers.Dense(3, activation="softmax")(inner(inputs))
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("format", RUNTIMES)
+@pytest.mark.parametrize(
+    ("policy", "build"),
+    [
+        ("mixed_bfloat16", published_network),
+        ("mixed_float16", small_network),
+        ("mixed_bfloat16", nested_network),
+    ],
+)
+def test_what_was_trained_in_half_precision_is_written_in_float32(
+    format, policy, build, tmp_path
+):
+    converter, run = RUNTIMES[format]
+    pytest.importorskip(converter)
+    model = in_half_precision(policy, build)
+    same = build()
+    same.set_weights(model.get_weights())
+    folder = export_model(model, tmp_path, format=format)
+    clips = random_clips(2, *CLIP)
+    expected = scores_of(same, clips)
+    np.testing.assert_allclose(run(folder, clips), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("shape", [(2, 4, 6, 7, 3), (1, 5, 9, 8, 2)])
 @pytest.mark.parametrize(

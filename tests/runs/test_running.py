@@ -23,7 +23,8 @@ def test_a_run_returns_what_it_wrote(settings, videos):
     lines = []
     result = run_training(settings, verbose=0, announce=lines.append)
     assert lines == ["2 epochs of 9 videos, 6 updates"]
-    assert TrainingSettings.load(result.folder) == settings
+    recorded = settings.replace(precision="float32")
+    assert TrainingSettings.load(result.folder) == result.settings == recorded
     assert len(result.history["loss"]) == 2
     assert result.class_names == ("a", "b", "c")
     assert result.plan.updates == 6
@@ -44,6 +45,24 @@ def test_a_run_returns_what_it_wrote(settings, videos):
     assert second.history == result.history
     for own, expected in zip(second.model.weights, result.model.weights, strict=True):
         np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+
+
+def test_a_run_keeps_the_precision_that_it_began_with(settings, monkeypatch):
+    choose = "keras_nonlocal.runs.training_run.fastest_precision"
+    settings = settings.replace(epochs=1, width=16)
+    monkeypatch.setattr(choose, lambda: "bfloat16")
+    lines = []
+    result = run_training(settings, verbose=0, announce=lines.append)
+    assert lines[1] == "precision: bfloat16"
+    assert result.settings.recipe.precision == "bfloat16"
+    assert result.model.get_layer("conv1_conv").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+    # As on a machine without units for it.
+    monkeypatch.setattr(choose, lambda: "float32")
+    again = run_training(settings, verbose=0)
+    assert again.settings == result.settings
+    with pytest.raises(ValueError, match="`precision` is 'bfloat16' instead of"):
+        run_training(settings.replace(precision="float32"), verbose=0)
 
 
 def test_a_run_that_a_callback_ended_says_so(settings):
@@ -193,7 +212,7 @@ def test_a_folder_of_an_earlier_version_is_resumed_or_refused_by_name(settings, 
     lines = []
     run_training(settings, verbose=0, announce=lines.append)
     assert "is finished" in lines[1]
-    assert TrainingSettings.load(result.folder) == settings
+    assert TrainingSettings.load(result.folder) == result.settings
 
 
 def test_a_run_ends_early_with_its_best_weights(settings, videos):

@@ -1,9 +1,13 @@
 """Mixed precision keeps the training on its way."""
 
+import importlib
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
+from keras_nonlocal import processors
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.training import nesterov_sgd, precision_policy
 
@@ -62,6 +66,74 @@ def test_a_step_that_overflows_is_left_out_and_halves_the_scale(restored_policy)
             own = keras.ops.convert_to_numpy(variable)
             np.testing.assert_array_equal(own, value, variable.path)
     assert float(model.optimizer.dynamic_scale) == scale / 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "one_dnn", "expected"),
+    [
+        ("fpu sse avx512_bf16 avx2", "1", "bfloat16"),
+        ("fpu amx_bf16", None, "bfloat16"),
+        ("fpu amx_bf16", "0", "float32"),
+        ("fpu avx512f avx2", "1", "float32"),
+        (None, "1", "float32"),
+    ],
+)
+def test_precision_is_that_of_the_processor(
+    flags, one_dnn, expected, tmp_path, monkeypatch
+):
+    if has_accelerator():
+        pytest.skip("the processor does not train")
+    file = tmp_path / "cpuinfo"
+    if flags is not None:
+        file.write_text(f"processor\t: 0\nbugs\t\t: amx_bf16\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processors, "_PROCESSORS", str(file))
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    if one_dnn is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", one_dnn)
+    if keras.backend.backend() != "tensorflow":
+        expected = "float32"
+    assert precision_policy("auto").compute_dtype == expected
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        (["8.0"], "bfloat16"),
+        (["12.0", "9.0"], "bfloat16"),
+        (["8.9", "7.5"], "float32"),
+        ([""], "float32"),
+    ],
+)
+def test_precision_is_that_of_the_gpus(capabilities, expected, monkeypatch):
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        config = importlib.import_module("tensorflow").config
+        pairs = [tuple(map(int, each.split("."))) for each in capabilities if each]
+        details = [{"compute_capability": pair} for pair in pairs] or [{}]
+        monkeypatch.setattr(
+            config,
+            "list_physical_devices",
+            lambda kind: [*range(len(details))] if kind == "GPU" else [],
+        )
+        monkeypatch.setattr(
+            config.experimental, "get_device_details", details.__getitem__
+        )
+    elif backend == "jax":
+        devices = [
+            SimpleNamespace(platform="gpu", compute_capability=each or "0")
+            for each in capabilities
+        ]
+        jax = importlib.import_module("jax")
+        monkeypatch.setattr(jax, "local_devices", lambda: devices)
+    else:
+        pytest.skip("torch trains on one GPU")
+    assert precision_policy("auto").compute_dtype == expected
+
+
+def has_accelerator():
+    return keras.distribution.list_devices("gpu") or keras.distribution.list_devices(
+        "tpu"
+    )
 
 
 def test_unknown_precision_is_refused():
