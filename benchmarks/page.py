@@ -36,7 +36,10 @@ SECTIONS = {
         ],
     ),
     "long_clips": ("A training step on 128 frames", [["long_clips.py"]]),
-    "startup": ("From import to the first step", [["startup.py", "--repeats", "3"]]),
+    "startup": (
+        "From import to the first step and the first answer",
+        [["startup.py", "--repeats", "3"], ["first_answer.py", "--repeats", "3"]],
+    ),
     "clips": ("Reading clips", [["clips.py", "--memory-clips", "10000"]]),
     "workers": ("Threads and processes", [["workers.py"]]),
     "lists": ("Lists of millions of videos", [["many_videos.py", "--repeats", "1"]]),
@@ -50,6 +53,14 @@ SECTIONS = {
         ],
     ),
     "gpu": ("Networks on a GPU", [["networks.py", *ON_GPU_OPTIONS]]),
+}
+UNITS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512_vnni": "AVX-512 VNNI",
+    "amx_bf16": "AMX BF16",
+    "amx_int8": "AMX INT8",
 }
 # Left as they are unless named: they need a GPU.
 ON_GPU = frozenset({"gpu"})
@@ -135,10 +146,14 @@ def today() -> str:
 
 
 def processor() -> str:
-    """Name of the processor and number of its cores."""
-    info = Path("/proc/cpuinfo")
-    names = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-    return f"{names[0] if names else 'a processor'}, {os.cpu_count()} cores"
+    """Name of the processor, its units for wide and short numbers, and its cores."""
+    info = Path("/proc/cpuinfo").read_text()
+    names = re.findall(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    flags = re.findall(r"^flags\s*:\s*(.+)$", info, re.MULTILINE)
+    has = set(flags[0].split()) if flags else set()
+    units = [title for flag, title in UNITS.items() if flag in has]
+    parts = [names[0] if names else "a processor", *units, f"{os.cpu_count()} cores"]
+    return ", ".join(parts)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
 import sys
 
 import keras
@@ -150,6 +152,38 @@ def test_predict_takes_any_number_of_clips(format, exports, rng):
     for wrong in (clips.astype("float32"), clips[:, :3], clips[0], clips[:0]):
         with pytest.raises(ValueError, match=r"^`clips` must be RGB pixels"):
             exported.predict(wrong)
+
+
+RUN = """
+import sys
+from keras_nonlocal.cli import main
+assert main(sys.argv[1:]) == 0
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("format", ["openvino", "onnx", "litert"])
+def test_commands_start_without_tensorflow(format, exports, videos, tmp_path):
+    pytest.importorskip("openvino")
+    model, folder = exports(format)
+    environment = dict(os.environ, PYTHONPATH=os.getcwd())
+    environment.pop("KERAS_BACKEND", None)
+    file = tmp_path / "scores.csv"
+    views = ["--num-clips", "2", "--num-crops", "1"]
+    for command in ("predict", "evaluate"):
+        words = [command, str(folder), str(videos), *views, "--json"]
+        words += ["--csv", str(file)] if command == "predict" else []
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    expected = evaluate_videos(model, videos, 2, 1, verbose=0)
+    assert json.loads(done.stdout)["top1"] == pytest.approx(expected.top1)
 
 
 @pytest.mark.parity

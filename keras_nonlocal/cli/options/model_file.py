@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.optional_packages import has_openvino, has_tensorflow
+from keras_nonlocal.optional_packages import has_openvino
 from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
 from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
@@ -91,7 +91,10 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
         ImportError: If the runtime of an exported file is not installed.
         ValueError: If the file does not exist or does not score clips.
     """
-    from keras_nonlocal.inference.exported.model_files import is_exported
+    from keras_nonlocal.inference.exported.model_files import (
+        find_exported_file,
+        is_exported,
+    )
 
     if not os.path.exists(options.model):
         raise ValueError(
@@ -106,8 +109,9 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
                 f"{options.model!r}"
             )
         return load_classifier_file(options.model)
-    if has_openvino() and not has_tensorflow():
-        # Keras computes nothing here, but its default backend is not installed.
+    _, format = find_exported_file(options.model)
+    if format != "saved_model" and has_openvino():
+        # Keras computes nothing here, and TensorFlow takes seconds to import.
         os.environ.setdefault("KERAS_BACKEND", "openvino")
     from keras_nonlocal.inference import ExportedModel
 
