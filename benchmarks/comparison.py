@@ -8,7 +8,7 @@ NAMES = frozenset(
     {
         *("network", "step", "mode", "route", "N", "M", "objects", "what", "file"),
         *("clip", "reader", "source", "loaded by", "number", "piece"),
-        *("implementation",),
+        *("implementation", "dtype", "MODEL"),
     }
 )
 # Columns whose figures should be small.

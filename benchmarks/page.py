@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chart
 from comparison import regressions
 
 FOLDER = Path(__file__).parent
@@ -25,7 +26,12 @@ ON_GPU_OPTIONS += ["--repeats", "20", "--former"]
 SECTIONS = {
     "networks": (
         "Networks",
-        [["networks.py", "--former", "--runtimes", "--rounds", "2"]],
+        [
+            [
+                *("networks.py", "--former", "--runtimes", "--rounds", "2"),
+                *("--dtype", "float32", "mixed_bfloat16"),
+            ]
+        ],
     ),
     "block": (
         "The non-local block, forward and backward",
@@ -95,6 +101,8 @@ def main() -> None:
         texts = [sections[key] for key in SECTIONS if key in sections]
         log = (FOLDER / "LOG.md").read_text("utf-8")
         PAGE.write_text("\n".join([INTRODUCTION, *texts, log]), "utf-8")
+        if key == "networks":
+            chart.main()
         print(f"{key}: done")
         if options.compare:
             worse = regressions(before, sections[key])

@@ -29,7 +29,10 @@ PACKAGES = {
     "litert": "ai-edge-litert",
     "openvino": "openvino",
 }
-PEER_CONFIGURATIONS = ("OpenVINO float32", "OpenVINO bfloat16")
+PEER_CONFIGURATIONS = {
+    "OpenVINO float32": "float32",
+    "OpenVINO bfloat16": "bfloat16",
+}
 
 Made = tuple[Callable[[], Any], None, dict[str, Any]]
 
