@@ -187,13 +187,10 @@ class _Read:
     """Reads a batch, in a process that handles no failures."""
 
     def __init__(self, source: ListSource) -> None:
-        # What the processes refer to must not refer to them.
+        # What the processes refer to must not refer to them. A failure that was raised
+        # does, by its traceback.
         self._source = copy.copy(source)
-
-    def __getstate__(self) -> dict[str, Any]:
-        source = copy.copy(self._source)
-        del source.failures
-        return {"_source": source}
+        del self._source.failures
 
     def __call__(self, epoch: int, number: int) -> ReadBatch:
         return self._source.read(self._source.task(epoch, number))
