@@ -101,9 +101,8 @@ def one_after_the_other(loader, batch_size):
         for (index, place, _), result in zip(batch, results, strict=True):
             scores.setdefault(index, {})[place] = result
             if len(scores[index]) == numbers[index]:
-                found.append(
-                    (index, np.stack([scores[index][i] for i in range(numbers[index])]))
-                )
+                rows = [scores[index][i].tolist() for i in range(numbers[index])]
+                found.append((index, rows))
 
     found = []
     for index in range(len(loader.videos.paths)):
