@@ -253,6 +253,17 @@ def test_every_reader_is_closed_when_scoring_ends_early():
     assert not is_open
 
 
+def test_a_reader_without_all_clips_is_an_error():
+    class Short(ReaderByClip):
+        def read_clips(self, indices, framing):
+            yield from self._clips(indices[1:], framing)
+
+    loader = loader_of("0", Short, num_clips=4)
+    ((index, error),) = scored_views(BatchModel(), loader, [0], 2, lambda x: x)
+    assert index == 0
+    assert str(error) == "Cannot read the video '0': its reader has 3 of 4 views"
+
+
 def test_an_error_of_the_model_ends_the_threads():
     class Model:
         def predict_on_batch(self, x):

@@ -170,6 +170,8 @@ class ViewSampler:
             views = np.moveaxis(pixels, 1, 0)
             yield SomeViews(first, views)
             first += len(views)
+        if first != self.num_views:
+            raise VideoError(path, f"its reader has {first} of {self.num_views} views")
 
     def _take(
         self,

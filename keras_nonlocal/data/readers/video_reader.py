@@ -11,7 +11,14 @@ from keras_nonlocal.data.readers.read_error import ReadError
 
 
 class VideoReader(Protocol):
-    """Random access to the frames of one open video."""
+    """Random access to the frames of one open video.
+
+    Functions that score videos also call `read_clips(indices, framing)`, if the class
+    has it: a generator of the clips of `read`, of shape
+    `(num_frames, num_crops, crop_height, crop_width, 3)`, for indices of shape
+    `(num_clips, num_frames)`. The first clips are then scored while the next ones are
+    decoded. A subclass that changes `read` alone is read by `read`.
+    """
 
     @property
     def times(self) -> np.ndarray:
