@@ -261,7 +261,7 @@ def test_a_reader_without_all_clips_is_an_error():
     loader = loader_of("0", Short, num_clips=4)
     ((index, error),) = scored_views(BatchModel(), loader, [0], 2, lambda x: x)
     assert index == 0
-    assert str(error) == "Cannot read the video '0': its reader has 3 of 4 views"
+    assert str(error) == "Cannot read the video '0': its reader has 3 of 4 views."
 
 
 def test_an_error_of_the_model_ends_the_threads():
