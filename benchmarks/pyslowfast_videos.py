@@ -102,8 +102,6 @@ def prepared(case: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     """Returns the network, the loader, the meter and the configuration."""
     import torch
 
-    model = pyslowfast.build(case["peer"], case["variant"], case["depth"])
-    model.load_state_dict(torch.load(case["weights"])["model_state"])
     configuration = pyslowfast.configuration(
         case["peer"], case["variant"], case["depth"]
     )
@@ -115,6 +113,11 @@ def prepared(case: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     configuration.TEST.BATCH_SIZE = case["batch"]
     configuration.TEST.NUM_ENSEMBLE_VIEWS = case["clips"]
     configuration.TEST.NUM_SPATIAL_CROPS = case["crops"]
+    if case["wait"] is None:
+        model = pyslowfast.build(case["peer"], case["variant"], case["depth"])
+        model.load_state_dict(torch.load(case["weights"])["model_state"])
+    else:
+        model = waiting_network(1e-3 * case["wait"], configuration.MODEL.NUM_CLASSES)
     from slowfast.datasets import decoder, loader
     from slowfast.utils.meters import TestMeter
 
@@ -159,6 +162,19 @@ def decode_with_pyav(
     )
     # The last one is for contrastive learning.
     return [frames], fps, is_whole, np.zeros((1, 3))
+
+
+def waiting_network(seconds: float, num_classes: int) -> Any:
+    """A network that only waits for some time per view."""
+    import torch
+
+    class Network(torch.nn.Module):
+        def forward(self, inputs: Any) -> Any:
+            (clips,) = inputs
+            time.sleep(seconds * len(clips))
+            return torch.zeros(len(clips), num_classes)
+
+    return Network()
 
 
 def test_net(checkout: str) -> Any:

@@ -4,41 +4,33 @@ Every row is measured in a new process that scores the same H.264 files, 30 view
 with the same random weights. The first batch, which compiles, is not counted. The rows
 take turns, so changes in the machine's speed affect them equally. `predict_videos`
 decodes a file once, and PySlowFast once per view; pyslowfast_videos.py says what of it
-runs.
+runs. With `--wait`, a stand-in for both networks waits for some time per view, as for
+an accelerator, and leaves the processors to the decoders.
 
     python benchmarks/whole_videos.py
+    python benchmarks/whole_videos.py --wait 4 --videos 10
     python benchmarks/whole_videos.py --peer ~/SlowFast --peer-python ~/peer/bin/python
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.tensorflow_start import start_quietly
-
-start_quietly()  # before TensorFlow is imported
-
 import fresh_process
-import numpy as np
-from devices import backend_version, device_name
+from own_videos import BFLOAT16, FORMER, FRAMES, IN_TURN, SIDE
 
 from keras_nonlocal.processors import num_processors
 
-FRAMES, STRIDE, SIDE, CLASSES = 8, 8, 256, 400
 CLIPS, CROPS = 10, 3
 HEIGHT, WIDTH, RATE = 256, 340, 30
 # Standard deviation of the classifier's weights, with which scores differ.
 SPREAD = 0.05
-FORMER = "whole videos ahead"
-IN_TURN = "one after the other"
-BFLOAT16 = "bfloat16"
+OWN_SCRIPT = str(Path(__file__).with_name("own_videos.py"))
 PEER_SCRIPT = str(Path(__file__).with_name("pyslowfast_videos.py"))
 PEER_CONFIGURATIONS = ("default", "channels_last_3d")
 PEER_BFLOAT16 = ("channels_last_3d, autocast to bfloat16",)
@@ -49,16 +41,14 @@ HEADER = """
 
 def main() -> None:
     options = parse_options()
-    if options.case is not None:
-        case = json.loads(options.case)
-        print(json.dumps({"test": test, "views": compare}[case["step"]](case)))
-        return
     with tempfile.TemporaryDirectory() as folder:
         shared = prepare(options, Path(folder))
-        cases = [{**shared, "configuration": c} for c in own_configurations()]
+        own, peers = configurations(options)
+        cases = [{**shared, "configuration": c} for c in own]
         if options.peer:
-            peer = {**shared, "peer": options.peer}
-            cases += [{**peer, "configuration": c} for c in peer_configurations()]
+            cases += [
+                {**shared, "peer": options.peer, "configuration": c} for c in peers
+            ]
         rounds = [[run(case, options) for case in cases] for _ in range(options.rounds)]
         results = [
             (case, pooled(found))
@@ -70,7 +60,7 @@ def main() -> None:
             print(row(case, result))
         print()
         print_ratios(results)
-        if options.peer:
+        if options.peer and options.wait is None:
             print(compare_views(shared, options))
 
 
@@ -84,6 +74,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=10, help="length of a video")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--wait",
+        type=float,
+        metavar="MILLISECONDS",
+        help="per view, in place of the networks",
+    )
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
     parser.add_argument(
         "--peer-python", metavar="PATH", default=sys.executable, help="its Python"
@@ -94,7 +90,6 @@ def parse_options() -> argparse.Namespace:
         default=num_processors(),
         help="processes that decode for PySlowFast (default: %(default)s)",
     )
-    parser.add_argument("--case", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -108,6 +103,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     shared = {
         **{name: getattr(options, name) for name in ("depth", "variant", "batch")},
         "workers": options.workers,
+        "wait": options.wait,
         "paths": paths,
         "folder": str(folder),
         "weights": None,
@@ -117,7 +113,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "step": "test",
         "peer": None,
     }
-    if options.peer:
+    if options.peer and options.wait is None:
         shared["weights"] = str(folder / "weights.pyth")
         checked(run_peer({**shared, "peer": options.peer, "step": "weights"}, options))
     return shared
@@ -132,14 +128,14 @@ def write_video(path: str, number: int, seconds: int) -> None:
     subprocess.run([*command, path], check=True)
 
 
-def own_configurations() -> list[str]:
-    rows = ["", FORMER, IN_TURN]
-    return [*rows, BFLOAT16] if has_bfloat16() else rows
-
-
-def peer_configurations() -> list[str]:
-    rows = [*PEER_CONFIGURATIONS]
-    return [*rows, *PEER_BFLOAT16] if has_bfloat16() else rows
+def configurations(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The rows of ours, and those of PySlowFast."""
+    own, peers = ["", FORMER, IN_TURN], [*PEER_CONFIGURATIONS]
+    if options.wait is not None:
+        return own, peers[:1]
+    if has_bfloat16():
+        own, peers = [*own, BFLOAT16], [*peers, *PEER_BFLOAT16]
+    return own, peers
 
 
 def has_bfloat16() -> bool:
@@ -152,7 +148,7 @@ def run(case: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     if case["peer"]:
         result = run_peer(case, options)
     else:
-        result = fresh_process.run(__file__, case, {})
+        result = fresh_process.run(OWN_SCRIPT, case, {})
     print(row(case, pooled([result])), file=sys.stderr, flush=True)
     return result
 
@@ -170,90 +166,12 @@ def checked(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def test(case: dict[str, Any]) -> dict[str, Any]:
-    """Runs in the new process: scores all videos."""
-    import keras
-
-    from keras_nonlocal import predict_videos
-    from keras_nonlocal.data import PyAVReader
-    from keras_nonlocal.inference import view_scores
-
-    if case["configuration"] == IN_TURN:
-        view_scores.streams_ahead = in_turn
-    reader = WholeVideos if case["configuration"] == FORMER else PyAVReader
-    model = own_model(case)
-    clips = (case["batch"], FRAMES, SIDE, SIDE, 3)
-    model.predict_on_batch(np.zeros(clips, "float32"))
-    start = time.perf_counter()
-    predict_videos(
-        model,
-        case["paths"],
-        case["clips"],
-        case["crops"],
-        frame_stride=STRIDE,
-        short_side=SIDE,
-        batch_size=case["batch"],
-        open_video=reader,
-    )
-    seconds = time.perf_counter() - start
-    versions = f"Keras {keras.__version__}, {backend_version()}"
-    return {"seconds": seconds, "versions": versions, "device": device_name()}
-
-
-def own_model(case: dict[str, Any]) -> Any:
-    import keras
-
-    import keras_nonlocal
-
-    if case["configuration"] == BFLOAT16:
-        keras.config.set_dtype_policy("mixed_bfloat16")
-    return keras_nonlocal.NLResNet(
-        case["depth"],
-        case["variant"],
-        weights=case["weights"],
-        input_shape=(FRAMES, SIDE, SIDE, 3),
-        classes=CLASSES,
-        score_window=(FRAMES // 2, 7, 7),
-    )
-
-
-def in_turn(
-    function: Callable[[Any], Iterator[Any]], items: Sequence[Any], **limits: Any
-) -> Iterator[tuple[Any, Any]]:
-    """Decodes in the thread of the network."""
-    for item in items:
-        for value in function(item):
-            yield item, value
-
-
-class WholeVideos:
-    """A reader that has no clip of a video before all of them."""
-
-    def __init__(self, path: str) -> None:
-        from keras_nonlocal.data import PyAVReader
-
-        self._video = PyAVReader(path)
-
-    def __enter__(self) -> "WholeVideos":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._video.close()
-
-    @property
-    def times(self) -> np.ndarray:
-        return self._video.times
-
-    def read(self, indices: np.ndarray, framing: Any) -> np.ndarray:
-        return self._video.read(indices, framing)
-
-
 def compare_views(shared: dict[str, Any], options: argparse.Namespace) -> str:
     """Says how far the scores and the pixels of both programs differ."""
     case = {**shared, "configuration": "", "step": "views"}
     case["views"] = str(Path(shared["folder"], "views.npz"))
     checked(run_peer({**case, "peer": options.peer}, options))
-    found = checked(fresh_process.run(__file__, case, {}))
+    found = checked(fresh_process.run(OWN_SCRIPT, case, {}))
     return (
         f"- The same {CROPS} views, decoded by PySlowFast: the scores differ by at "
         f"most {found['scores']:.1e}; the largest is {found['largest']:.2f}.\n"
@@ -261,39 +179,6 @@ def compare_views(shared: dict[str, Any], options: argparse.Namespace) -> str:
         f"{found['pixels']:.0f} of 255 levels, {found['mean']:.2f} on average, and the "
         f"scores by at most {found['decoded']:.1e}."
     )
-
-
-def compare(case: dict[str, Any]) -> dict[str, float]:
-    """Runs in the new process: scores views that PySlowFast has decoded and scored."""
-    from keras_nonlocal import preprocess_input
-    from keras_nonlocal.data import FramingSampler, PyAVReader
-
-    model = own_model(case)
-    with np.load(case["views"]) as views:
-        pixels, scores = views["pixels"], views["scores"]
-    with PyAVReader(case["paths"][0]) as video:
-        framing = FramingSampler((SIDE, SIDE), SIDE, case["crops"]).framing()
-        own = np.moveaxis(video.read(peer_frames(), framing), 1, 0)
-    own_scores = model.predict_on_batch(preprocess_input(own))
-    differences = np.abs((pixels * 0.225 + 0.45) * 255 - own)
-    return {
-        "scores": float(np.abs(model.predict_on_batch(pixels) - scores).max()),
-        "largest": float(scores.max()),
-        "pixels": float(differences.max()),
-        "mean": float(differences.mean()),
-        "decoded": float(np.abs(own_scores - scores).max()),
-    }
-
-
-def peer_frames() -> np.ndarray:
-    """The frames of the first clip in PySlowFast.
-
-    Of the frames between the first and the last of a clip, and the one after, it takes
-    some at equal distances over `FRAMES * STRIDE` frames, or else the last one.
-    """
-    last = (FRAMES - 1) * STRIDE
-    steps = np.linspace(0, FRAMES * STRIDE - 1, FRAMES).astype(int)
-    return np.minimum(steps, last)
 
 
 def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -314,12 +199,14 @@ def describe(options: argparse.Namespace, results: list[Any]) -> str:
     found = [result for _, result in results if "error" not in result]
     versions = ", ".join(dict.fromkeys(r["versions"] for r in found))
     devices = ", ".join(dict.fromkeys(r["device"] for r in found if "device" in r))
+    network = f"NL-{options.variant.upper()} R{options.depth}"
+    if options.wait is not None:
+        network = f"A wait of {options.wait:g} ms per view in place of networks"
     return (
-        f"NL-{options.variant.upper()} R{options.depth}, {CLIPS} clips × {CROPS} crops "
-        f"of {FRAMES}×{SIDE}×{SIDE} from each of {options.videos} videos of "
-        f"{options.seconds} s, {WIDTH}×{HEIGHT}, H.264; batch {options.batch}; "
-        f"{devices}; {versions}; {options.workers} workers decode for PySlowFast; "
-        f"medians of {options.rounds} turns"
+        f"{network}, {CLIPS} clips × {CROPS} crops of {FRAMES}×{SIDE}×{SIDE} from each "
+        f"of {options.videos} videos of {options.seconds} s, {WIDTH}×{HEIGHT}, H.264; "
+        f"batch {options.batch}; {devices}; {versions}; {options.workers} workers "
+        f"decode for PySlowFast; medians of {options.rounds} turns"
     )
 
 
