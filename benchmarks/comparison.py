@@ -19,7 +19,7 @@ LOW = frozenset(
     }
 )
 # Columns whose figures should be large.
-HIGH = frozenset({"clips per second"})
+HIGH = frozenset({"clips per second", "views per second"})
 
 Figures = dict[tuple[str, ...], float]
 

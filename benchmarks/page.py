@@ -5,6 +5,8 @@ python benchmarks/page.py --only clips feeding       # these, the others stay
 python benchmarks/page.py --only block --compare     # and what became slower
 python benchmarks/page.py --only gpu                 # on a machine with a GPU
 python benchmarks/page.py --only detection --peer-python ~/torchvision/bin/python
+python benchmarks/page.py --only whole_videos --peer ~/SlowFast \\
+    --peer-python ~/torchvision/bin/python
 """
 
 import argparse
@@ -50,6 +52,10 @@ SECTIONS = {
     "workers": ("Threads and processes", [["workers.py"]]),
     "lists": ("Lists of millions of videos", [["many_videos.py", "--repeats", "1"]]),
     "feeding": ("Feeding an accelerator", [["feeding.py"]]),
+    "whole_videos": (
+        "Whole videos, decoding included",
+        [["whole_videos.py", "--videos", "2"]],
+    ),
     "export": ("Exported models", [["export.py"]]),
     "detection": (
         "Mask R-CNN",
@@ -70,7 +76,8 @@ UNITS = {
 }
 # Left as they are unless named: they need a GPU.
 ON_GPU = frozenset({"gpu"})
-WITH_PEER = frozenset({"networks.py", "nonlocal_block.py"})
+WITH_PEER = frozenset({"networks.py", "nonlocal_block.py", "whole_videos.py"})
+WITH_PEER_PYTHON = frozenset({"detection.py", "whole_videos.py"})
 INTRODUCTION = """# Results of the benchmarks
 
 Written by `python benchmarks/page.py`; every section is the output of the command above
@@ -86,7 +93,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=tuple(SECTIONS))
     parser.add_argument("--peer", metavar="PATH", help="a checkout of PySlowFast")
     parser.add_argument(
-        "--peer-python", metavar="PATH", help="Python of the peers of detection.py"
+        "--peer-python",
+        metavar="PATH",
+        help="Python of the peers of detection.py and whole_videos.py",
     )
     parser.add_argument(
         "--compare",
@@ -133,7 +142,7 @@ def section(key: str, peer: str | None, peer_python: str | None) -> str:
         if peer and arguments[0] in WITH_PEER:
             command += ["--peer", peer]
             shown += " --peer SlowFast"
-        if peer_python and arguments[0] == "detection.py":
+        if peer_python and arguments[0] in WITH_PEER_PYTHON:
             command += ["--peer-python", peer_python]
             shown += " --peer-python PEERS/bin/python"
         done = subprocess.run(

@@ -23,7 +23,7 @@ _NOT_USED = frozenset(
         "pytorchvideo",
         "sklearn",
     }
-    | {"torchvision"}
+    | {"tensorboard", "torchvision", "vision"}
 )
 CONFIGURATIONS = {
     ("i3d", 50): "configs/Kinetics/c2/I3D_NLN_8x8_R50.yaml",
@@ -34,19 +34,27 @@ CONFIGURATIONS = {
 
 def build(checkout: str, variant: str, depth: int) -> Any:
     """A network with five non-local blocks, 400 classes, 8×224×224, as a module."""
+    settings = configuration(checkout, variant, depth)
+    from slowfast.models import build_model
+
+    return build_model(settings)
+
+
+def configuration(checkout: str, variant: str, depth: int) -> Any:
+    """The configuration of that network, without GPUs."""
     root = Path(checkout).expanduser()
     if not (root / "slowfast").is_dir():
         raise FileNotFoundError(f"There is no folder 'slowfast' in {checkout!r}.")
-    sys.path.insert(0, str(root))
-    sys.meta_path.append(_StandIns())
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+        sys.meta_path.append(_StandIns())
     from slowfast.config.defaults import get_cfg
-    from slowfast.models import build_model
 
-    configuration = get_cfg()
-    configuration.merge_from_file(str(root / CONFIGURATIONS[variant, depth]))
+    settings = get_cfg()
+    settings.merge_from_file(str(root / CONFIGURATIONS[variant, depth]))
     # It moves the network to a GPU by itself if there is one to move it to.
-    configuration.NUM_GPUS = 0
-    return build_model(configuration)
+    settings.NUM_GPUS = 0
+    return settings
 
 
 def build_block(checkout: str, channels: int, pool: int, instantiation: str) -> Any:

@@ -49,6 +49,8 @@ def evaluate_videos(
 ) -> VideoEvaluation:
     """Evaluates a model on whole labeled videos, as in the paper.
 
+    Files are decoded ahead of the model, within the limits that `predict_videos` names.
+
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
             `(batch, classes)`; one sigmoid unit decides between two classes. Or an
@@ -102,7 +104,8 @@ def evaluate_videos(
             with the normalization of `model.clip_info`, if any.
         open_video: Function that opens a path and returns a context manager with
             `times` and `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`.
-            Defaults to `keras_nonlocal.data.PyAVReader`.
+            It is called in several threads at a time; what it returns is used in the
+            thread of the call. Defaults to `keras_nonlocal.data.PyAVReader`.
         verbose: `1` shows a progress bar over the videos, `"auto"` is `1`. Defaults
             to `"auto"`.
 

@@ -50,8 +50,8 @@ def predict_video(
 ) -> np.ndarray:
     """Scores a whole video by the mean over its clips and crops.
 
-    The file is decoded once. To score several videos in shared batches, see
-    `predict_videos`.
+    The file is decoded once, and its first clips are scored while a thread decodes the
+    next ones. To score several videos in shared batches, see `predict_videos`.
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
@@ -96,7 +96,8 @@ def predict_video(
             with the normalization of `model.clip_info`, if any.
         open_video: Function that opens a path and returns a context manager with
             `times` and `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`.
-            Defaults to `keras_nonlocal.data.PyAVReader`.
+            It is called in several threads at a time; what it returns is used in the
+            thread of the call. Defaults to `keras_nonlocal.data.PyAVReader`.
         verbose: `1` shows a progress bar over the videos, `"auto"` is `1`. Defaults
             to `0`.
 
@@ -162,8 +163,13 @@ def predict_videos(
 ) -> np.ndarray:
     """Scores whole videos by the mean over their clips and crops.
 
-    Each file is decoded once, a few files ahead of the model, and views of different
-    videos share batches.
+    Each file is decoded once, and views of different videos share batches. Threads, one
+    per processor core, decode the next clips and videos while the model computes. They
+    begin no more videos ahead than there are threads. At most 1 GiB of decoded pixels
+    waits for the model, besides what each thread is decoding: a clip and those that
+    share its frames, or a whole video if its reader has no `read_clips`. The scores do
+    not depend on the threads. The error of a video comes after the scores of the videos
+    before it.
 
     Args:
         model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores
@@ -205,7 +211,8 @@ def predict_videos(
             with the normalization of `model.clip_info`, if any.
         open_video: Function that opens a path and returns a context manager with
             `times` and `read(indices, framing)`; see `keras_nonlocal.data.VideoReader`.
-            Defaults to `keras_nonlocal.data.PyAVReader`.
+            It is called in several threads at a time; what it returns is used in the
+            thread of the call. Defaults to `keras_nonlocal.data.PyAVReader`.
         verbose: `1` shows a progress bar over the videos, `"auto"` is `1`. Defaults
             to `0`.
 

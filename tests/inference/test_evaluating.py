@@ -150,6 +150,21 @@ def test_broken_videos_are_listed(model, videos, tmp_path):
     assert np.isfinite(np.delete(rows, 2, axis=0)).all()
 
 
+def test_scores_before_an_error_are_in_the_results_file(model, videos, tmp_path):
+    missing = str(tmp_path / "missing.mp4")
+    paths = (*videos.paths[:2], missing, *videos.paths[2:])
+    labels = (*videos.labels[:2], 0, *videos.labels[2:])
+    listed = replace(videos, paths=paths, labels=labels)
+    path = tmp_path / "results.jsonl"
+    # The two videos do not fill a batch.
+    options = OPTIONS | {"results_file": path, "batch_size": 100}
+    with pytest.raises(ValueError, match=r"Cannot read .*missing\.mp4"):
+        evaluate_videos(model, listed, on_error="raise", **options)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["path"] for line in lines[1:]] == [*paths[:3]]
+    assert [*lines[3]] == ["path", "segment", "label", "error"]
+
+
 class CountingModel:
     """Counts the views that a model is asked for, and fails after some."""
 

@@ -1,6 +1,6 @@
 """Opens videos and loads their clips in an epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from keras_nonlocal.data.readers.video_reader import (
     VideoError,
     VideoReader,
     errors_named,
+    is_clip_reader,
 )
 from keras_nonlocal.data.sampling import ClipSampler
 
@@ -36,6 +37,19 @@ class LoadedClips(NamedTuple):
     pixels: np.ndarray
     times: np.ndarray
     is_mirrored: np.bool_
+
+
+class SomeViews(NamedTuple):
+    """Some views of a video.
+
+    Args:
+        first: Number of the first one. If it is 0 again, the video begins anew, and
+            what came before is void.
+        pixels: RGB bytes, shape `(some_views, num_frames, height, width, 3)`.
+    """
+
+    first: int
+    pixels: np.ndarray
 
 
 class Choice(NamedTuple):
@@ -121,6 +135,43 @@ class ViewSampler:
                 return self._take(video, path, index, epoch, segment)
             except TimelineChangedError:
                 return self._take(video, path, index, epoch, segment)
+
+    def load_views(
+        self,
+        open_video: Callable[[], AbstractContextManager[VideoReader]],
+        path: str,
+        index: int,
+        segment: Segment | None = None,
+    ) -> Generator[SomeViews]:
+        """Opens a video and yields its views, clip by clip if the reader can.
+
+        Args:
+            open_video, path, index, segment: As in `load`.
+
+        Raises:
+            VideoError: As in `load`. The views before it are void.
+        """
+        with errors_named(path, segment), open_video() as video:
+            try:
+                yield from self._take_views(video, path, index, segment)
+            except TimelineChangedError:
+                yield from self._take_views(video, path, index, segment)
+
+    def _take_views(
+        self, video: VideoReader, path: str, index: int, segment: Segment | None
+    ) -> Iterator[SomeViews]:
+        if not is_clip_reader(video):
+            yield SomeViews(0, self._take(video, path, index, 0, segment).pixels)
+            return
+        choice = self.choose(video.times, path, index, 0, segment)
+        first = 0
+        for pixels in video.read_clips(choice.frames, choice.framing):
+            # (frames, crops, …) → (views, frames, …)
+            views = np.moveaxis(pixels, 1, 0)
+            yield SomeViews(first, views)
+            first += len(views)
+        if first != self.num_views:
+            raise VideoError(path, f"its reader has {first} of {self.num_views} views")
 
     def _take(
         self,
@@ -215,11 +266,21 @@ class ClipLoader:
 
     def load_with_times(self, index: int, epoch: int = 0) -> LoadedClips:
         """Returns the clips of video `index` in an epoch."""
-        path = self.videos.paths[index]
-        segment = self.videos.segments[index] if self.videos.segments else None
+        path, segment = self._place(index)
         return self.views.load(
             lambda: self.open_video(path), path, index, epoch, segment
         )
+
+    def load_views(self, index: int) -> Generator[SomeViews]:
+        """Yields the pixels of the clips of video `index`, as they are decoded."""
+        path, segment = self._place(index)
+        return self.views.load_views(
+            lambda: self.open_video(path), path, index, segment
+        )
+
+    def _place(self, index: int) -> tuple[str, Segment | None]:
+        segments = self.videos.segments
+        return self.videos.paths[index], segments[index] if segments else None
 
 
 def _frames_of_segment(

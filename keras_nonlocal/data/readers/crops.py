@@ -1,5 +1,7 @@
 """Conversion of decoded frames to scaled RGB pictures and to the crops of a clip."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,6 +79,7 @@ class CropCollector:
         self._shape = np.shape(indices)
         self._framing = framing
         self._crops: np.ndarray | None = None
+        self._num_stored = 0
         self.wanted, rows = np.unique(indices, return_inverse=True)
         by_row = np.argsort(rows, axis=None, kind="stable")
         limits = np.searchsorted(rows.ravel()[by_row], np.arange(1, len(self.wanted)))
@@ -96,8 +99,8 @@ class CropCollector:
         size = (len(self._framing.anchors), height, width, 3)
         if self._crops is None:
             self._crops = np.empty((np.prod(self._shape, dtype=int), *size), np.uint8)
-        if self._crops.shape[1:] != size:
-            raise VideoError(self._path, "its pictures change their shape")
+        check_size(self._path, size, self._crops.shape[1:])
+        self._num_stored += 1
         first, *others = self._places[row]
         self._framing.cut(picture, self._crops[first])
         for place in others:
@@ -111,3 +114,56 @@ class CropCollector:
         if self._crops is None:
             return np.empty((*self._shape, 0), np.uint8)
         return self._crops.reshape(*self._shape, *self._crops.shape[1:])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all pictures are stored."""
+        return self._num_stored == len(self.wanted)
+
+
+def clips_of_pictures(
+    path: str,
+    indices: np.ndarray,
+    framing: Framing,
+    pictures: Iterable[tuple[int, np.ndarray]],
+) -> Iterator[np.ndarray]:
+    """Yields clip after clip, each as soon as it and those before it are complete.
+
+    Args:
+        path: Name of the video in errors.
+        indices: Indices of the frames in the video, shape `(num_clips, num_frames)`.
+        framing: The part of each picture to keep.
+        pictures: Index and picture of each wanted frame, once each and preferably
+            ascending. The pictures have the shape
+            `(scaled_height, scaled_width, 3)`.
+
+    Yields:
+        RGB bytes, shape `(num_frames, num_crops, crop_height, crop_width, 3)`.
+
+    Raises:
+        VideoError: If whole pictures are kept and one has a different size.
+    """
+    waiting = deque(CropCollector(path, clip, framing) for clip in indices)
+    rows: dict[int, list[tuple[CropCollector, int]]] = {}
+    for collector in waiting:
+        for row, index in enumerate(collector.wanted.tolist()):
+            rows.setdefault(index, []).append((collector, row))
+    size = None
+    for index, picture in pictures:
+        if framing.crop_size is None:
+            size = size or picture.shape
+            check_size(path, picture.shape, size)
+        for collector, row in rows.pop(index):
+            collector.put(row, picture)
+        while waiting and waiting[0].is_complete:
+            yield waiting.popleft().crops()
+
+
+def check_size(path: str, size: tuple[int, ...], known: tuple[int, ...]) -> None:
+    """Checks that a picture has the same size as others of its video.
+
+    Raises:
+        VideoError: If it has a different one.
+    """
+    if size != known:
+        raise VideoError(path, "its pictures change their shape")

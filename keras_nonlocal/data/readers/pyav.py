@@ -3,16 +3,16 @@
 import os
 from collections.abc import Iterator
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from keras_nonlocal.arguments import check_count
 from keras_nonlocal.data.framing import Framing
 from keras_nonlocal.data.readers.container import VideoFile
-from keras_nonlocal.data.readers.crops import CropCollector, PictureConverter
+from keras_nonlocal.data.readers.crops import PictureConverter
 from keras_nonlocal.data.readers.decoding import UnexpectedFrameError, decode, in_order
+from keras_nonlocal.data.readers.frame_reader import FrameReader
 from keras_nonlocal.data.readers.seeking import (
     SeekError,
     packets_from,
@@ -25,7 +25,7 @@ from keras_nonlocal.data.readers.video_reader import TimelineChangedError, Video
 _ENTRIES_BEFORE = (0, 1, 4)
 
 
-class PyAVReader:
+class PyAVReader(FrameReader):
     """Random access to the frames of one video file.
 
     Frames are indexed in presentation order. They are the frames that the `ffmpeg`
@@ -72,7 +72,7 @@ class PyAVReader:
     ) -> None:
         if video_stream is not None:
             check_count("video_stream", video_stream)
-        self._path = os.fspath(path)
+        super().__init__(os.fspath(path))
         self._converter = PictureConverter(self._path)
         self._video = VideoFile(self._path, video_stream)
         self._timelines = Timelines(self._path, video_stream, timeline_cache)
@@ -84,17 +84,6 @@ class PyAVReader:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Releases the file and the decoder."""
@@ -168,28 +157,13 @@ class PyAVReader:
         if expected < len(self._timeline):
             self._find_timeline_anew(expected)
 
-    def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
-        """Decodes, scales and crops frames.
-
-        Args:
-            indices: Indices in presentation order, in any shape and order.
-            framing: The part of each picture to keep.
-
-        Returns:
-            RGB bytes, shape `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
-
-        Raises:
-            VideoError: If a frame cannot be decoded.
-            TimelineChangedError: If the frames of the file differ from those that its
-                packets declare. Afterwards, `times` is correct.
-        """
-        collector = CropCollector(self._path, indices, framing)
-        rows = {place: row for row, place in enumerate(collector.wanted.tolist())}
-        for entry, places in self._by_entry([*rows]):
+    def _pictures(
+        self, indices: list[int], framing: Framing
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        for entry, places in self._by_entry(indices):
             for place, frame in self._decode_group(entry, places):
                 self._check_intact(place, frame)
-                collector.put(rows[place], self._picture(frame, framing))
-        return collector.crops()
+                yield place, self._picture(frame, framing)
 
     def _picture(self, frame: Any, framing: Framing) -> np.ndarray:
         """Returns the scaled and upright picture."""

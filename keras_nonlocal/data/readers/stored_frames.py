@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from keras_nonlocal import files
 from keras_nonlocal.arguments import check_positive_number
 from keras_nonlocal.data.framing import Framing
 from keras_nonlocal.data.lists.video_search import PICTURE_EXTENSIONS, is_hidden
-from keras_nonlocal.data.readers.crops import CropCollector, PictureConverter
+from keras_nonlocal.data.readers.crops import PictureConverter
 from keras_nonlocal.data.readers.exif import is_transposed, upright
+from keras_nonlocal.data.readers.frame_reader import FrameReader
 from keras_nonlocal.data.readers.picture_bytes import (
     MOST_PIXELS,
     PictureError,
@@ -37,7 +38,7 @@ class StoredFrame(NamedTuple):
     orientation: int = 1
 
 
-class PictureReader(abc.ABC):
+class PictureReader(FrameReader):
     """Scales and crops the frames of a video that stores them separately.
 
     Pictures are rotated and mirrored according to their EXIF orientation.
@@ -47,48 +48,24 @@ class PictureReader(abc.ABC):
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        super().__init__(path)
         self._av = import_av()
         self._converter = PictureConverter(path)
         self._decoders: dict[str, Any] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Releases the decoders and other resources."""
         self._decoders.clear()
 
-    @property
-    @abc.abstractmethod
-    def times(self) -> np.ndarray:
-        """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
-
     @abc.abstractmethod
     def _frame(self, index: int) -> StoredFrame:
         """Returns a frame in its stored orientation."""
 
-    def read(self, indices: np.ndarray, framing: Framing) -> np.ndarray:
-        """Reads, scales and crops frames.
-
-        Args:
-            indices: Indices in presentation order, in any shape and order.
-            framing: The part of each picture to keep.
-
-        Returns:
-            RGB bytes, shape `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
-
-        Raises:
-            VideoError: If a picture cannot be decoded.
-        """
-        collector = CropCollector(self._path, indices, framing)
-        for row, index in enumerate(collector.wanted):
-            frame = self._frame(int(index))
-            collector.put(row, self._upright(frame, framing))
-        return collector.crops()
+    def _pictures(
+        self, indices: list[int], framing: Framing
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        for index in indices:
+            yield index, self._upright(self._frame(index), framing)
 
     def stream(self, framing: Framing) -> Iterator[np.ndarray]:
         """Reads and scales all frames in order.
@@ -236,7 +213,7 @@ class PicturesReader(PictureReader):
         check_positive_number("fps", fps)
         if not len(pictures):
             raise VideoError(path, "it has no frames")
-        self._pictures = pictures
+        self._stored = pictures
         self._times = np.arange(len(pictures)) / fps
 
     @property
@@ -245,7 +222,7 @@ class PicturesReader(PictureReader):
         return self._times
 
     def _frame(self, index: int) -> StoredFrame:
-        picture = self._pictures[index]
+        picture = self._stored[index]
         if isinstance(picture, bytes):
             return self._decoded(picture, f"picture {index}")
         if picture.shape[-1] == 1:

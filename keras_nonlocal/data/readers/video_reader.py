@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from keras_nonlocal.data.readers.read_error import ReadError
 
 
 class VideoReader(Protocol):
-    """Random access to the frames of one open video."""
+    """Random access to the frames of one open video.
+
+    Functions that score videos also call `read_clips(indices, framing)`, if the class
+    has it: a generator of the clips of `read`, of shape
+    `(num_frames, num_crops, crop_height, crop_width, 3)`, for indices of shape
+    `(num_clips, num_frames)`. The first clips are then scored while the next ones are
+    decoded. A subclass that changes `read` alone is read by `read`.
+    """
 
     @property
     def times(self) -> np.ndarray:
@@ -22,6 +29,32 @@ class VideoReader(Protocol):
 
         The shape is `(*indices.shape, num_crops, crop_height, crop_width, 3)`.
         """
+
+
+class ClipReader(VideoReader, Protocol):
+    """A reader that has the first clips of a video before it has decoded the last."""
+
+    def read_clips(self, indices: np.ndarray, framing: Framing) -> Iterator[np.ndarray]:
+        """Yields the clips of `read(indices, framing)`, in order.
+
+        Args:
+            indices: Indices in presentation order, shape `(num_clips, num_frames)`.
+            framing: The part of each picture to keep.
+
+        Yields:
+            RGB bytes, shape `(num_frames, num_crops, crop_height, crop_width, 3)`.
+        """
+
+
+def is_clip_reader(video: VideoReader) -> TypeGuard[ClipReader]:
+    """Whether a reader yields clip by clip what its own `read` returns."""
+    for kind in type(video).__mro__:
+        if "read_clips" in vars(kind):
+            return True
+        # A subclass may return something else.
+        if "read" in vars(kind):
+            return False
+    return False
 
 
 OpenVideo = Callable[[str], AbstractContextManager[VideoReader]]
