@@ -352,7 +352,7 @@ def test_commands_refuse(exports, tmp_path, capsys):
     )
     refuse(
         capsys,
-        "The model must be a `.keras` file or an exported file or folder that exists",
+        "The model must be a `.keras` file that exists, or an exported file or folder",
         *("predict", str(tmp_path / "none.onnx"), video),
     )
     refuse(

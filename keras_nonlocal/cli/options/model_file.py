@@ -98,8 +98,8 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
 
     if not os.path.exists(options.model):
         raise ValueError(
-            "The model must be a `.keras` file or an exported file or folder that "
-            f"exists. Received: {options.model!r}"
+            "The model must be a `.keras` file that exists, or an exported file or "
+            f"folder. Received: {options.model!r}"
         )
     if not is_exported(options.model):
         if options.precision is not None:
