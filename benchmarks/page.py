@@ -30,7 +30,7 @@ SECTIONS = {
         "Networks",
         [
             [
-                *("networks.py", "--former", "--runtimes", "--rounds", "2"),
+                *("networks.py", "--former", "--runtimes", "--rounds", "1"),
                 *("--dtype", "float32", "mixed_bfloat16"),
             ]
         ],
