@@ -65,9 +65,7 @@ def planned(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for dtype, step in itertools.product(options.dtype, options.steps):
         shared = {name: getattr(options, name) for name in SHARED}
         case = {**shared, "dtype": dtype, "step": step, "peer": None}
-        # What ours were is the same for all types.
-        is_first = dtype == options.dtype[0]
-        for change in (None, *(former() if options.former and is_first else ())):
+        for change in (None, *(former(dtype) if options.former else ())):
             yield {**case, "configuration": change}
         if options.peer:
             kind = "gpu" if has_gpu() else "cpu"
@@ -113,10 +111,10 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def former() -> tuple[str, ...]:
+def former(dtype: str) -> tuple[str, ...]:
     import keras
 
-    return network_steps.FORMER[keras.backend.backend()]
+    return network_steps.FORMER.get((keras.backend.backend(), dtype), ())
 
 
 def has_gpu() -> bool:
