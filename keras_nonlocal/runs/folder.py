@@ -183,6 +183,9 @@ def _read_config(file: Path, kind: type[Settings]) -> _SavedConfig:
             )
         else:
             settings = kind.from_dict(saved["settings"])
+        if settings.recipe.precision == "auto":
+            # Earlier versions did not choose.
+            settings = settings.replace(precision="float32")
         return _SavedConfig(
             settings, dict(saved.get("plan", {})), dict(saved.get("videos", {}))
         )
