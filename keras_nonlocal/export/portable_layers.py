@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
 from keras_nonlocal.layers.position_groups import flatten_positions
@@ -175,6 +176,17 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
     for layer in model.layers:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy
+
+
+def detector_in_float32(model: RegionModel) -> RegionModel:
+    """Copies a detector in half precision. Any other one is returned unchanged."""
+    given = model.get_config()
+    config = _in_float32(given)
+    if config == given:
+        return model
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
     return copy
 
 
