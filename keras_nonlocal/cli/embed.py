@@ -112,7 +112,7 @@ def _embed_here(
 
     from keras_nonlocal import predict_videos
     from keras_nonlocal.data import FailurePolicy
-    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.opening import open_any_video
 
     failures = FailurePolicy("skip", options.max_errors)
 
@@ -125,7 +125,7 @@ def _embed_here(
         **asdict(given_views(model, options)),
         **given_steps(options),
         on_error=left_out,
-        open_video=open_file_or_frames,
+        open_video=open_any_video,
         verbose=int(sys.stdout.isatty()),
     )
     with replacing(options.output) as unfinished, unfinished.open("wb") as file:
@@ -141,7 +141,7 @@ def _embed_on_cluster(
 ) -> dict[str, str]:
     """As `_embed_here`, by a pipeline."""
     from keras_nonlocal import beam
-    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.opening import open_any_video
     from keras_nonlocal.files import open_bytes
 
     directory = work_directory(options)
@@ -153,7 +153,7 @@ def _embed_on_cluster(
         **given_steps(options),
         scores_file=options.output,
         max_errors=options.max_errors,
-        open_video=open_file_or_frames,
+        open_video=open_any_video,
         options=pipeline_arguments(options),
     )
     with open_bytes(os.path.join(directory, "failures.jsonl")) as file:

@@ -103,6 +103,9 @@ def run(options: argparse.Namespace) -> int:
 def _evaluation(
     model: Any, videos: "VideoList", options: argparse.Namespace
 ) -> "VideoEvaluation":
+    from keras_nonlocal.data.opening import reader_of_list
+
+    open_video = reader_of_list(videos.paths)
     if options.runner is not None:
         from keras_nonlocal import beam
 
@@ -114,6 +117,7 @@ def _evaluation(
             results_file=options.results_file,
             max_errors=options.max_errors,
             **given_steps(options),
+            open_video=open_video,
             options=pipeline_arguments(options),
         )
     from keras_nonlocal import evaluate_videos
@@ -123,6 +127,7 @@ def _evaluation(
         videos,
         results_file=options.results_file,
         max_errors=options.max_errors,
+        open_video=open_video,
         verbose=int(sys.stdout.isatty() and not options.json),
         **view_arguments(model, options),
     )

@@ -9,6 +9,7 @@ from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.calibration import (
     add_calibration_options,
     calibration_clips,
+    check_calibration_options,
 )
 from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
@@ -125,6 +126,7 @@ def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     # A `.keras` file can be loaded on any backend, and TensorFlow writes all formats.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    check_calibration_options(options)
     model = load_model_file(options.model)
     from keras_nonlocal import export_model
     from keras_nonlocal.detection import RegionModel

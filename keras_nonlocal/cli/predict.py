@@ -132,7 +132,7 @@ def _predictions(
     """Yields the prediction of each video as soon as it is known."""
     from keras_nonlocal import decode_predictions
     from keras_nonlocal.data import VideoError
-    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.opening import open_any_video
     from keras_nonlocal.inference.video_scorer import scorer
 
     steps = given_steps(options)
@@ -142,7 +142,7 @@ def _predictions(
         steps.get("reduction", "mean"),
         steps.get("batch_size", 8),
         preprocessing=None,
-        open_video=open_file_or_frames,
+        open_video=open_any_video,
     )
     for path, scores in zip(videos.paths, video_scorer.in_order(videos), strict=True):
         if isinstance(scores, VideoError):

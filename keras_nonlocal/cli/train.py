@@ -18,7 +18,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         description="Trains a network on labeled videos with the paper's recipe, saves "
         "it and tests it on whole videos. If it is killed and started again with the "
         "same options, it ends with the same weights as an uninterrupted run.",
-        epilog="exit codes: 0; 1 if the loss is not finite under --check-finite, or "
+        epilog="exit codes: 0; 1 if the loss is not finite, or "
         "test videos could not be read; 2 for a user's error; 3 if another worker was "
         "lost; 130 if it was interrupted. "
         "example: keras-nonlocal train videos --num-frames 32 --frame-stride 2 "

@@ -24,7 +24,7 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "computes COCO's figures. If it is "
         "killed and started again with the same options, it ends with the same weights "
         "as an uninterrupted run.",
-        epilog="exit codes: 0; 1 if the loss is not finite under --check-finite, or "
+        epilog="exit codes: 0; 1 if the loss is not finite, or "
         "test pictures could not be read; 2 for a user's error; 3 if another worker "
         "was lost; 130 if it was interrupted. "
         "example: keras-nonlocal train-coco train.json --images train --test val.json "

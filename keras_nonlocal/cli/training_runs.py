@@ -45,7 +45,8 @@ def end_of_run(
     try:
         result = train(settings, verbose=_verbose(options), announce=announce)
     except NonFiniteLossError as error:
-        print(f"keras-nonlocal: {error}", file=sys.stderr)
+        message = in_options(str(error), options.command)
+        print(f"keras-nonlocal: {message}", file=sys.stderr)
         return 1
     except WorkerLostError as error:
         print(f"keras-nonlocal: {error}", file=sys.stderr)

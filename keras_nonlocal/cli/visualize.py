@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     attends = options.kind == "attention"
     model = (load_model_file if attends else load_classifier_file)(options.model)
     from keras_nonlocal import visualize
-    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.opening import open_any_video
 
     given = vars(options)
     stated = {name: given[name] for name in _CLIP if name in given}
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
             num_connections=getattr(options, "connections", 20),
             class_names=names,
             clip=clip,
-            open_video=open_file_or_frames,
+            open_video=open_any_video,
         )
         printed, text = _attention_report(attention)
     else:
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
             class_index=_class_index(options, names),
             class_names=names,
             clip=clip,
-            open_video=open_file_or_frames,
+            open_video=open_any_video,
         )
         printed, text = _activation_report(activation, names)
     if options.json:

@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass, fields
 
 from keras_nonlocal.arguments import check_positive_integer
 from keras_nonlocal.data.csv_table import CsvTable, check_own_file
+from keras_nonlocal.data.opening import open_any_video
 from keras_nonlocal.data.parallel import Workers
-from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
 from keras_nonlocal.data.readers.video_reader import (
     TimelineChangedError,
     VideoError,
@@ -131,7 +131,7 @@ def video_facts(path: str, decode: bool) -> VideoFacts:
         decode: Whether to decode all frames, or only to read the packets.
     """
     try:
-        with errors_named(path), open_file_or_frames(path) as video:
+        with errors_named(path), open_any_video(path) as video:
             if decode:
                 try:
                     video.check()

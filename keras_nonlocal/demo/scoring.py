@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_nonlocal.data import VideoError, VideoList
-from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+from keras_nonlocal.data.opening import open_any_video
 from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.inference import Views
 from keras_nonlocal.inference.pictures import predict_picture, read_pixels
@@ -71,7 +71,7 @@ class ClassifierDemo:
             self.reduction,
             self.batch_size,
             preprocessing=None,
-            open_video=open_file_or_frames,
+            open_video=open_any_video,
         )
         (scores,) = video_scorer.in_order(VideoList((video,)))
         if isinstance(scores, VideoError):
@@ -109,7 +109,7 @@ class ClassifierDemo:
             output,
             class_names=self.class_names,
             clip=clip,
-            open_video=open_file_or_frames,
+            open_video=open_any_video,
             **options,
         )
         return output

@@ -36,6 +36,7 @@ _CHANGEABLE = frozenset(
         "tensorboard",
         "test",
         "test_images",
+        "workers",
     }
 )
 

@@ -155,6 +155,7 @@ def _dataset(
     trains: bool,
 ) -> Any:
     from keras_nonlocal.data import video_dataset_from_list
+    from keras_nonlocal.data.opening import reader_of_list
 
     clips: ClipSettings = settings.clips
     # Validation clips are taken from the middle of the video and are not mirrored.
@@ -180,6 +181,8 @@ def _dataset(
         seed=settings.recipe.seed,
         on_error=settings.data.on_error,
         max_errors=settings.data.max_errors,
+        open_video=reader_of_list(videos.paths),
+        workers=settings.run.workers,
         verbose=False,
         **drawn,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from keras_nonlocal import training
+from keras_nonlocal.data.opening import reader_of_list
 from keras_nonlocal.inference import VideoEvaluation, evaluate_videos
 from keras_nonlocal.runs.inputs import (
     TrainingInputs,
@@ -87,7 +88,8 @@ def run_training(
     Raises:
         ValueError: If a setting is invalid, a video cannot be read, or the run folder
             holds a run with different settings or videos.
-        NonFiniteLossError: If the loss is not finite and `check_finite` is set.
+        NonFiniteLossError: If the weights are not finite after an epoch, or with
+            `check_finite` as soon as the loss is not.
         WorkerLostError: If another worker has ended or cannot be reached.
 
     Example:
@@ -213,5 +215,6 @@ class _VideoRun(
             short_videos=clips.short_videos,
             reduction=views.reduction,
             results_file=self.folder.test_results,
+            open_video=reader_of_list(self.inputs.test.paths),
             verbose=int(self.verbose in ("auto", 1)),
         )

@@ -257,6 +257,8 @@ class RunSettings(Group):
         check_finite: Whether to stop at a non-finite loss and name the layer and the
             files that caused it. Defaults to `False`.
         tensorboard: Whether to write curves and sample clips. Defaults to `False`.
+        workers: Number of processes that decode the training and validation data, with
+            Grain. Defaults to `0`, threads of this process.
     """
 
     output: PathName = "training"
@@ -266,6 +268,7 @@ class RunSettings(Group):
     validation_freq: Count = 1
     check_finite: bool = False
     tensorboard: bool = False
+    workers: Number = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import keras
 from keras_nonlocal import training
 from keras_nonlocal.files import replacing
 from keras_nonlocal.inference.resumable_lines import OtherSettingsError
+from keras_nonlocal.runs.divergence import StopOnDivergence
 from keras_nonlocal.runs.folder import RunFolder, run_config
 from keras_nonlocal.runs.progress import ProjectedDuration
 from keras_nonlocal.runs.run_parts import Inputs, Plan, Settings
@@ -202,6 +203,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
     def _common_callbacks(self) -> Iterator[keras.callbacks.Callback]:
         plan, run = self.plan, self.settings.run
         yield ProjectedDuration(plan.steps_per_epoch, plan.epochs, self.announce)
+        yield StopOnDivergence()
         if run.check_finite:
             # Not the watched data: see `_fit`.
             yield training.StopOnNonFiniteLoss(self.inputs.training)

@@ -33,12 +33,15 @@ def read_videos(
         from keras_nonlocal.data import list_directory
 
         return list_directory(source, class_names=class_names)
-    from keras_nonlocal.data.lists.video_search import VIDEO_EXTENSIONS
+    from keras_nonlocal.data.lists.video_search import (
+        RECORD_EXTENSION,
+        VIDEO_EXTENSIONS,
+    )
 
     problem = None
     if not os.path.isfile(source):
         problem = "which does not exist"
-    elif source.lower().endswith(VIDEO_EXTENSIONS):
+    elif source.lower().endswith((*VIDEO_EXTENSIONS, RECORD_EXTENSION)):
         problem = "a single video"
     if problem is not None:
         raise ValueError(

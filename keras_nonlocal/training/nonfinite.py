@@ -1,6 +1,7 @@
 """The cause of a loss that is not finite."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -16,31 +17,25 @@ class NonFiniteLossError(ArithmeticError):
 
     Attributes:
         epoch: The epoch, starting at 0.
-        batch: The batch of the epoch, starting at 0.
-        file_paths: The files of the batch, or an empty list if the dataset does not
-            know them.
+        batch: The batch of the epoch, starting at 0, or `None` if it is not known.
+        file_paths: The files of the batch, or an empty list if they are not known.
         culprit: The first layer whose output was not finite, or the variable that was
             not finite before the step, or `None`.
     """
 
     def __init__(
         self,
-        loss: float,
+        message: str,
         epoch: int,
-        batch: int,
-        file_paths: list[str],
-        culprit: str | None,
-        finding: str,
+        batch: int | None = None,
+        file_paths: Sequence[str] = (),
+        culprit: str | None = None,
     ) -> None:
+        super().__init__(message)
         self.epoch = epoch
         self.batch = batch
-        self.file_paths = file_paths
+        self.file_paths = [*file_paths]
         self.culprit = culprit
-        files = ", ".join(file_paths) or "not known"
-        super().__init__(
-            f"The loss is {loss} since batch {batch} of epoch {epoch}, both counted "
-            f"from 0: {finding}. Files of the batch: {files}"
-        )
 
 
 class StopOnNonFiniteLoss(PositionedCallback):
@@ -102,12 +97,20 @@ class StopOnNonFiniteLoss(PositionedCallback):
         paths: list[str] = []
         if hasattr(self._clips, "batch_paths"):
             paths = self._clips.batch_paths(self._epoch, guilty)
-        raise NonFiniteLossError(loss, self._epoch, guilty, paths, culprit, finding)
+        files = ", ".join(paths) or "not known"
+        raise NonFiniteLossError(
+            f"The loss is {loss} since batch {guilty} of epoch {self._epoch}, both "
+            f"counted from 0: {finding}. Files of the batch: {files}",
+            self._epoch,
+            guilty,
+            paths,
+            culprit,
+        )
 
     def _diagnose(self, batches: range) -> tuple[int, str | None, str]:
         """Returns the number of the batch, the culprit and a sentence about it."""
         for variable in self.model.variables:
-            if not _is_finite(variable.value):
+            if not is_finite(variable.value):
                 finding = (
                     f"`{variable.path}` was not finite before the step, because of the "
                     "gradient of an earlier step"
@@ -145,7 +148,7 @@ class StopOnNonFiniteLoss(PositionedCallback):
         values = keras.Model(network.inputs, outputs)(x, training=True)
         self._restore()
         for layer, tensors in zip(layers, values, strict=True):
-            if not all(_is_finite(tensor) for tensor in tensors):
+            if not all(is_finite(tensor) for tensor in tensors):
                 return layer
         return None
 
@@ -154,7 +157,8 @@ class StopOnNonFiniteLoss(PositionedCallback):
             variable.assign(copy)
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def is_finite(tensor: Tensor) -> bool:
+    """Whether a tensor has neither infinities nor NaNs. Integers have none."""
     if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
         return True
     return bool(ops.all(ops.isfinite(tensor)))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from keras_nonlocal import evaluate_videos
-from keras_nonlocal.data import list_directory
+from keras_nonlocal.data import list_directory, write_video_records
+from keras_nonlocal.data.lists.directories import list_known_classes
 from keras_nonlocal.runs import TrainingSettings, run_training
+from keras_nonlocal.training import NonFiniteLossError
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = [
@@ -79,6 +81,42 @@ def test_a_run_that_a_callback_ended_says_so(settings):
     assert len(result.history["loss"]) == 1
     with pytest.raises(ValueError, match="where `epochs` is 2 instead of 5"):
         run_training(settings.replace(epochs=5), verbose=0)
+
+
+def test_a_run_reads_records_and_decodes_in_processes(settings, videos, tmp_path):
+    pytest.importorskip("grain")
+    names = ("a", "b", "c")
+    for part in ("train", "test"):
+        listed = list_known_classes(str(videos / part), names)
+        records = write_video_records(listed, tmp_path / part, verbose=False)
+        rows = zip(records.paths, records.labels, strict=True)
+        lines = [f"{path},{label}\n" for path, label in rows]
+        (tmp_path / f"{part}.csv").write_text("".join(lines))
+    of_records = settings.replace(
+        videos=str(tmp_path / "train.csv"),
+        test=str(tmp_path / "test.csv"),
+        class_names=names,
+    )
+    alone = run_training(of_records, verbose=0)
+    assert alone.evaluation.paths == records.paths
+    shared = of_records.replace(output=str(tmp_path / "shared"), workers=2)
+    result = run_training(shared, verbose=0)
+    # Both decode the same pictures, by themselves and in operations of TensorFlow.
+    loss = result.history["loss"]
+    np.testing.assert_allclose(loss, alone.history["loss"], rtol=1e-3)
+    # The number of processes may change during a run.
+    run_training(shared.replace(workers=0), verbose=0)
+
+
+def test_a_run_ends_with_the_epoch_whose_weights_are_lost(settings):
+    class Lose(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            kernel = self.model.get_layer("conv1_conv").kernel
+            kernel.assign(kernel * np.nan)
+
+    with pytest.raises(NonFiniteLossError, match="`conv1_conv/kernel` is not") as info:
+        run_training(settings.replace(epochs=5), verbose=0, callbacks=[Lose()])
+    assert (info.value.epoch, info.value.culprit) == (0, "conv1_conv/kernel")
 
 
 def videos_of(folder):

@@ -37,18 +37,14 @@ def add_calibration_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | None":
-    """Reads the clip in the middle of each chosen video, or returns `None`.
-
-    Returns:
-        `(num_clips, num_frames, height, width, 3)`, uint8.
+def check_calibration_options(options: argparse.Namespace) -> None:
+    """Checks the options before a model is loaded.
 
     Raises:
-        ReadError: If a video cannot be read and is not to be skipped, or none can.
-        ValueError: If the options do not fit the model.
+        ValueError: If an option does not fit the others.
     """
     if options.calibration_videos is None:
-        return None
+        return
     if options.format != "openvino":
         raise ValueError(
             "`calibration_videos` has an effect with `--format openvino` alone. "
@@ -59,11 +55,26 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
             "`calibration_clips` must be at least 1. "
             f"Received: calibration_clips={options.calibration_clips}"
         )
+
+
+def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | None":
+    """Reads the clip in the middle of each chosen video, or returns `None`.
+
+    Returns:
+        `(num_clips, num_frames, height, width, 3)`, uint8.
+
+    Raises:
+        ReadError: If too few videos can be read.
+        ValueError: If the options do not fit the model, or a video cannot be read and
+            is not to be skipped.
+    """
+    if options.calibration_videos is None:
+        return None
     import numpy as np
 
     from keras_nonlocal.data.datasets.failures import FailurePolicy
     from keras_nonlocal.data.datasets.loading import ClipLoader
-    from keras_nonlocal.data.readers.file_or_frames import open_file_or_frames
+    from keras_nonlocal.data.opening import open_any_video
     from keras_nonlocal.data.readers.read_error import ReadError
     from keras_nonlocal.detection import RegionModel
     from keras_nonlocal.inference import Views
@@ -78,7 +89,7 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
     views = Views(num_clips=1, num_crops=1, crop_size=crop_size)
     videos = read_given_videos(options.calibration_videos)
     loader = ClipLoader(
-        videos, open_file_or_frames, views.resolved(clip_model(model)).sampler()
+        videos, open_any_video, views.resolved(clip_model(model)).sampler()
     )
     total = len(videos.paths)
     count = min(total, options.calibration_clips)
@@ -89,6 +100,11 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         try:
             clips.append(loader.load(index))
         except ReadError as error:
+            if options.on_error == "raise":
+                reason = str(error).rstrip(".")
+                raise ValueError(
+                    f"{reason}; `--on-error skip` leaves it out"
+                ) from error
             failures.handle(error, index)
     failures.report("of the calibration")
     return np.concatenate(clips)

@@ -65,7 +65,7 @@ def add_run_options(
             None,
         ),
         ("jit", "compile with XLA; auto: on GPUs", None),
-        ("precision", "", None),
+        ("precision", "auto: bfloat16 where the devices have units for it", None),
         ("seed", f"seed of {seeded}", "NUMBER"),
         (
             "save_every",
@@ -79,6 +79,7 @@ def add_run_options(
             None,
         ),
         ("tensorboard", f"write {tensorboard}", None),
+        ("workers", "processes that decode; 0: threads of this one", "NUMBER"),
     )
     for name, help_text, metavar in fields:
         shown = {} if metavar is None else {"metavar": metavar}

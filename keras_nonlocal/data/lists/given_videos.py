@@ -8,7 +8,11 @@ from keras_nonlocal.data.lists.entries import is_heading, numbered_lines
 from keras_nonlocal.data.lists.line_parts import path_and_indices, unquoted
 from keras_nonlocal.data.lists.lines import read_path_label_list as read_lines
 from keras_nonlocal.data.lists.video_list import VideoList
-from keras_nonlocal.data.lists.video_search import PICTURE_EXTENSIONS, VIDEO_EXTENSIONS
+from keras_nonlocal.data.lists.video_search import (
+    PICTURE_EXTENSIONS,
+    RECORD_EXTENSION,
+    VIDEO_EXTENSIONS,
+)
 
 _SAMPLE = 4096  # bytes that tell text from media
 _HEADINGS_OF_PATHS = {"path", "file", "filename", "video"}
@@ -17,9 +21,10 @@ _HEADINGS_OF_PATHS = {"path", "file", "filename", "video"}
 def is_list(path: str) -> bool:
     """Whether a path names a list of videos rather than a video.
 
-    A list is a text file without the extension of a video or picture.
+    A list is a text file without the extension of a video, record or picture.
     """
-    if path.lower().endswith((*VIDEO_EXTENSIONS, *PICTURE_EXTENSIONS)):
+    media = (*VIDEO_EXTENSIONS, RECORD_EXTENSION, *PICTURE_EXTENSIONS)
+    if path.lower().endswith(media):
         return False
     if not files.exists(path) or files.is_directory(path):
         return False

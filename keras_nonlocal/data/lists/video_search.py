@@ -10,6 +10,7 @@ from keras_nonlocal import files
 
 Media = Literal["files", "frame_folders", "both"]
 
+RECORD_EXTENSION = ".tfrecord"
 VIDEO_EXTENSIONS = (
     ".3g2",
     ".3gp",

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_nonlocal.arguments import check_count
 from keras_nonlocal.data.framing import Framing
+from keras_nonlocal.data.lists.video_search import RECORD_EXTENSION
 from keras_nonlocal.data.readers.container import VideoFile
 from keras_nonlocal.data.readers.crops import PictureConverter
 from keras_nonlocal.data.readers.decoding import UnexpectedFrameError, decode, in_order
@@ -73,6 +74,13 @@ class PyAVReader(FrameReader):
         if video_stream is not None:
             check_count("video_stream", video_stream)
         super().__init__(os.fspath(path))
+        # FFmpeg would find some of its JPEGs, and take them for a stream.
+        if self._path.lower().endswith(RECORD_EXTENSION):
+            raise VideoError(
+                self._path,
+                "it is a record, which `open_video=keras_nonlocal.data.RecordReader` "
+                "reads",
+            )
         self._converter = PictureConverter(self._path)
         self._video = VideoFile(self._path, video_stream)
         self._timelines = Timelines(self._path, video_stream, timeline_cache)

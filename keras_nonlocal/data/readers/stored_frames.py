@@ -57,6 +57,26 @@ class PictureReader(FrameReader):
         """Releases the decoders and other resources."""
         self._decoders.clear()
 
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width of the first picture in pixels, before rotation."""
+        pixels = self._frame(0).pixels
+        return pixels.height, pixels.width
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's names of the codecs of the pictures that were read so far."""
+        return ", ".join(sorted(self._decoders))
+
+    def check(self) -> None:
+        """Decodes every picture.
+
+        Raises:
+            VideoError: If a picture is damaged.
+        """
+        for index in range(len(self.times)):
+            self._frame(index)
+
     @abc.abstractmethod
     def _frame(self, index: int) -> StoredFrame:
         """Returns a frame in its stored orientation."""
@@ -161,26 +181,6 @@ class FrameFolderReader(PictureReader):
     def times(self) -> np.ndarray:
         """Presentation times in seconds, ascending, shape `(frames_in_video,)`."""
         return self._times
-
-    @property
-    def stored_size(self) -> tuple[int, int]:
-        """Height and width of the first picture in pixels, before rotation."""
-        pixels = self._frame(0).pixels
-        return pixels.height, pixels.width
-
-    @property
-    def codec(self) -> str:
-        """FFmpeg's names of the codecs of the pictures that were read so far."""
-        return ", ".join(sorted(self._decoders))
-
-    def check(self) -> None:
-        """Decodes every picture.
-
-        Raises:
-            VideoError: If a picture is damaged.
-        """
-        for index in range(len(self._names)):
-            self._frame(index)
 
     def _frame(self, index: int) -> StoredFrame:
         name = self._names[index]

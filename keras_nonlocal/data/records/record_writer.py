@@ -9,6 +9,7 @@ from keras_nonlocal import files
 from keras_nonlocal.arguments import check_positive_integer
 from keras_nonlocal.data.datasets.epochs import Shard
 from keras_nonlocal.data.datasets.failures import FailurePolicy
+from keras_nonlocal.data.lists.video_search import RECORD_EXTENSION
 from keras_nonlocal.data.parallel import Workers
 from keras_nonlocal.data.readers.video_reader import (
     TimelineChangedError,
@@ -74,7 +75,7 @@ class RecordWriter:
 
     def path(self, index: int) -> str:
         """Returns the file of a video."""
-        return os.path.join(self._folder, f"{index:06d}.tfrecord")
+        return os.path.join(self._folder, f"{index:06d}{RECORD_EXTENSION}")
 
     def write(
         self,

@@ -130,4 +130,5 @@ def _dataset(
         on_error=data.on_error,
         max_errors=data.max_errors,
         dataset_type="tf.data",
+        workers=settings.run.workers,
     )

@@ -76,7 +76,8 @@ def run_detector_training(
     Raises:
         ValueError: If a setting is invalid, a picture cannot be read, or the run folder
             holds a run with different settings or pictures.
-        NonFiniteLossError: If the loss is not finite and `check_finite` is set.
+        NonFiniteLossError: If the weights are not finite after an epoch, or with
+            `check_finite` as soon as the loss is not.
         WorkerLostError: If another worker has ended or cannot be reached.
 
     Example:
