@@ -107,7 +107,15 @@ class ConvolvedBlock(NonLocalBlock):
             theta = flatten_positions(_convolved(grouped, self.theta))
             phi = flatten_positions(_convolved(keys, self.phi))
         g = flatten_positions(_convolved(keys, self.g))
-        y = weighted_sum(theta, phi, g, self.mode, self._scale(theta), self.route)
+        y = weighted_sum(
+            theta,
+            phi,
+            g,
+            self.mode,
+            self._scale(theta),
+            self.route,
+            memory_limit=self.memory_limit,
+        )
         z = _convolved(self._groups.merge(y, shape), self.out)
         if self.norm is not None:
             z = self.norm(z, training=training)

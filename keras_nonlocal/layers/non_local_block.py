@@ -174,7 +174,14 @@ class NonLocalBlock(NonLocalVariables):
             y = ops.matmul(weights, widened(g))
         else:
             y = weighted_sum(
-                theta, phi, g, self.mode, self._scale(theta), self.route, key_mask
+                theta,
+                phi,
+                g,
+                self.mode,
+                self._scale(theta),
+                self.route,
+                key_mask,
+                self.memory_limit,
             )
         z = self.out(self._groups.merge(y, shape))
         if self.norm is not None:
