@@ -1,6 +1,6 @@
 """Which routes compute the weighted sum, and the choice between them by size."""
 
-from typing import NamedTuple
+from math import prod
 
 import keras
 from keras import ops
@@ -22,23 +22,10 @@ _MIN_PAIRS_TO_SORT = 2**19
 _ASSUMED_POSITIONS = 2**13
 # N×M matrices at the peak of a training step: the weights, their gradient and that of
 # the logits. With a mask, also the masked weights and their gradient.
-_MATRICES = 3
-_MATRICES_WITH_MASK = 5
+# Measured: tests/layers/test_memory_limit.py.
+_MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}
+_MORE_WITH_MASK = 2
 _LARGEST_INT32 = 2**31 - 1
-
-
-class Choice(NamedTuple):
-    """The routes for few and for many pairs (i, j).
-
-    Attributes:
-        few: The route for up to `most` pairs, the faster one. It builds the N×M matrix.
-        many: The route for more pairs.
-        most: Number of pairs, summed over the batch, or `None` if the routes are equal.
-    """
-
-    few: str
-    many: str
-    most: int | None
 
 
 def pairs_that_fit(memory_limit: int, dtype: str, has_mask: bool) -> int:
@@ -49,7 +36,7 @@ def pairs_that_fit(memory_limit: int, dtype: str, has_mask: bool) -> int:
         dtype: The dtype of the weights.
         has_mask: Whether some keys are masked.
     """
-    matrices = _MATRICES_WITH_MASK if has_mask else _MATRICES
+    matrices = _MATRICES.get(keras.backend.backend(), 4) + _MORE_WITH_MASK * has_mask
     return memory_limit // (matrices * (8 if dtype == "float64" else 4))
 
 
@@ -58,54 +45,71 @@ def choose_route(
     theta_shape: tuple[int | None, ...],
     phi_shape: tuple[int | None, ...],
     width_g: int,
-    most: int,
-) -> Choice:
-    """Returns the fastest routes of which the memory is within a limit.
+    fit: int,
+) -> str:
+    """Returns the fastest route of which the memory is within a limit.
+
+    If the batch is not known, the N×M matrix is built only where it is no larger than θ
+    and φ, or as far as it fits when the graph runs (`"mixed"`).
 
     Args:
         mode: One of `MODES`.
         theta_shape: `(batch, N, d)`; all but the widths may be `None`.
         phi_shape: `(batch, M, d)`.
         width_g: Channels of g, d_g.
-        most: Number of pairs that fit into the limit, from `pairs_that_fit`.
+        fit: Number of pairs that fit into the limit, from `pairs_that_fit`.
 
     Returns:
-        Routes of `ROUTES[mode]`, or `"mixed"`, see `weighted_sum`.
+        One of `ROUTES[mode]`, but not `"auto"`; or `"mixed"`, see `weighted_sum`.
     """
+    sizes = (theta_shape[0], theta_shape[1], phi_shape[1])
+    pairs = prod(sizes) if all(map(is_known, sizes)) else None
+    queries, keys = _assumed(theta_shape[1]), _assumed(phi_shape[1])
     width: int = theta_shape[-1]  # type: ignore[assignment]
     if mode == "dot_product":
-        queries, keys = _assumed(theta_shape[1]), _assumed(phi_shape[1])
         naive = queries * keys * (width + width_g)
-        if (queries + keys) * width * width_g < naive:
-            return Choice("associative", "associative", None)
-        return Choice("naive", "associative", most)
+        associative = (queries + keys) * width * width_g
+        fits = pairs is None or pairs <= fit
+        return "naive" if fits and naive <= associative else "associative"
     if mode == "concatenation":
-        return Choice("naive", "sorted", min(most, _MIN_PAIRS_TO_SORT - 1))
+        if pairs is None:
+            is_small = 2 * queries * keys <= (queries + keys) * width_g
+        else:
+            is_small = pairs <= min(fit, _MIN_PAIRS_TO_SORT - 1)
+        return "naive" if is_small else "sorted"
     # Only PyTorch's kernel is fast and linear in memory on every device, provided that
     # keys and values have the same width.
     if keras.backend.backend() == "torch" and width == width_g:
-        return Choice("fused", "fused", None)
-    return Choice("naive", "mixed", most)
+        return "fused"
+    return "naive" if pairs is not None and pairs <= fit else "mixed"
 
 
-def has_at_most(theta: Tensor, phi: Tensor, most: int) -> Tensor:
-    """Whether there are at most so many pairs: a `bool`, or a scalar tensor.
+def rows_that_fit(theta: Tensor, phi: Tensor, fit: int, in_a_chunk: int) -> Tensor:
+    """Returns how many rows of the N×M matrix fit into a limit, for the whole batch.
 
     Args:
         theta: `(batch, N, d)`.
         phi: `(batch, M, d)`.
-        most: Number of pairs, summed over the batch.
+        fit: Number of pairs that fit into the limit.
+        in_a_chunk: Number of pairs that the other rows need, if there are any.
+
+    Returns:
+        An integer or a scalar tensor from 0 to N.
     """
     batch, queries, _ = ops.shape(theta)
     keys = ops.shape(phi)[1]
-    if all(map(is_known, (batch, queries, keys))):
-        return batch * queries * keys <= most
-    if keras.backend.backend() != "tensorflow":
-        return False  # JAX exports functions for all sizes.
-    # The product of all three may not be an int32.
-    most = min(most, _LARGEST_INT32)
-    return keys <= most // largest(queries, 1) // largest(batch, 1)
+    known = all(map(is_known, (batch, queries, keys)))
+    if not known and keras.backend.backend() != "tensorflow":
+        return 0  # JAX exports functions for all sizes.
+    # The product of all three sizes may not be an int32.
+    all_rows, rows = (
+        min(pairs, _LARGEST_INT32) // largest(batch, 1) // largest(keys, 1)
+        for pairs in (fit, fit - in_a_chunk)
+    )
+    if known:
+        return queries if all_rows >= queries else rows
+    return ops.where(all_rows >= queries, queries, rows)
 
 
 def _assumed(positions: int | None) -> int:
-    return positions if isinstance(positions, int) else _ASSUMED_POSITIONS
+    return _ASSUMED_POSITIONS if positions is None else positions

@@ -10,10 +10,9 @@ from keras_nonlocal.layers.chunked_softmax import pad_with_zeros, softmax_in_chu
 from keras_nonlocal.layers.memory_limit import default_memory_limit
 from keras_nonlocal.layers.route_choice import (
     choose_route,
-    has_at_most,
     pairs_that_fit,
+    rows_that_fit,
 )
-from keras_nonlocal.layers.sizes import is_known, largest
 from keras_nonlocal.layers.sorted_concatenation import relu_weighted_sum
 from keras_nonlocal.tensors import Tensor
 
@@ -56,33 +55,8 @@ def weighted_sum(
         memory_limit = default_memory_limit(theta)
     dtype = keras.backend.standardize_dtype(theta.dtype)
     fit = pairs_that_fit(memory_limit, dtype, key_mask is not None)
-    arguments = (theta, phi, g, mode, scale, key_mask, fit)
-    if route != "auto":
-        return _by_route(route, *arguments)
-    choice = choose_route(mode, theta.shape, phi.shape, g.shape[-1], fit)
-    if choice.most is None:
-        return _by_route(choice.many, *arguments)
-    are_few = has_at_most(theta, phi, choice.most)
-    if isinstance(are_few, bool):
-        return _by_route(choice.few if are_few else choice.many, *arguments)
-    return ops.cond(
-        are_few,
-        lambda: _by_route(choice.few, *arguments),
-        lambda: _by_route(choice.many, *arguments),
-    )
-
-
-def _by_route(
-    route: str,
-    theta: Tensor,
-    phi: Tensor,
-    g: Tensor,
-    mode: str,
-    scale: float,
-    key_mask: Tensor,
-    fit: int,
-) -> Tensor:
-    """Computes the weighted sum; `fit`: number of pairs that fit into the limit."""
+    if route == "auto":
+        route = choose_route(mode, theta.shape, phi.shape, g.shape[-1], fit)
     if route == "fused" and _kernel_widens(theta.dtype):
         return _fused(theta, phi, g, scale, key_mask)
     theta, phi, g = widened(theta), widened(phi), widened(g)
@@ -112,12 +86,7 @@ def _mixed(
 ) -> Tensor:
     """Keeps the weights of as many rows as fit, and recomputes those of the others."""
     in_a_chunk = _pairs_in_a_chunk(fit // 2)
-    batch, _, _ = ops.shape(theta)
-    keys = ops.shape(phi)[1]
-    rows: Tensor = 0  # JAX exports functions for all sizes.
-    if keras.backend.backend() == "tensorflow" or (is_known(batch) and is_known(keys)):
-        rest = min(fit - in_a_chunk, 2**31 - 1)
-        rows = rest // largest(batch, 1) // largest(keys, 1)
+    rows = rows_that_fit(theta, phi, fit, in_a_chunk)
     bias = key_bias(key_mask, theta.dtype)
     if isinstance(rows, int) and rows == 0:
         return softmax_in_chunks(theta, phi, g, in_a_chunk, bias)
