@@ -1,5 +1,6 @@
 """Layers in a form that the converters and runtimes of other formats support."""
 
+from math import prod
 from typing import Any
 
 import keras
@@ -7,7 +8,9 @@ from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
+from keras_nonlocal.layers.memory_limit import default_memory_limit
 from keras_nonlocal.layers.position_groups import flatten_positions
+from keras_nonlocal.layers.route_choice import pairs_that_fit
 from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
@@ -152,11 +155,12 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
 
     Any other model is returned unchanged. LiteRT has no 3D pooling, and no loops that
     collect results for a variable number of clips, as chunked attention needs, so
-    blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
-    toward 0, but a block computes the number of its chunks from variable sizes with
-    rounding down. For OpenVINO, see `ConvolvedBlock`. All of them compute in float32,
-    whatever the model was trained in: runtimes choose the precision when they load a
-    file, and few have all operations in bfloat16.
+    blocks compute their whole N×M matrix at once. In ONNX files, the limit of a block's
+    memory applies to each clip of a batch, and not at all where other sizes are open,
+    because the converter's loops over chunks need fixed ones. For OpenVINO, see
+    `ConvolvedBlock`. All of them compute in float32, whatever the model was trained in:
+    runtimes choose the precision when they load a file, and few have all operations in
+    bfloat16.
     """
     if not isinstance(model, keras.Function):
         return model
@@ -174,6 +178,8 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             or (format != "onnx" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
+        elif isinstance(layer, NonLocalBlock) and layer.mode in SOFTMAX_MODES:
+            config["route"] = _route_for_open_batches(layer)
         if format == "openvino" and _has_plain_projections(layer):
             return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
@@ -183,6 +189,20 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
+
+
+def _route_for_open_batches(layer: NonLocalBlock) -> str:
+    """Returns `"chunked"` if the weights of one clip exceed the block's limit.
+
+    The route `"auto"` of a graph would split the weights by rows, of which there may be
+    none, when it runs. The runtime of ONNX cannot reshape tensors without rows.
+    """
+    if layer.route != "auto" or keras.backend.backend() == "torch":
+        return layer.route
+    _, scores = layer.compute_output_spec(layer.input, return_attention_scores=True)
+    limit = layer.memory_limit or default_memory_limit(None)
+    fit = pairs_that_fit(limit, scores.dtype, has_mask=False)
+    return "naive" if prod(scores.shape[1:]) <= fit else "chunked"
 
 
 def _in_float32(config: Any) -> Any:

@@ -19,7 +19,7 @@ def default_memory_limit(x: Tensor) -> int:
     On CPUs, it is a share of the memory that the process may use.
 
     Args:
-        x: A tensor on the device. Only PyTorch tells the device of a tensor.
+        x: With PyTorch, a tensor on the device. Other backends have one device.
     """
     if keras.backend.backend() == "torch":
         memory = _memory_with_torch(x.device)

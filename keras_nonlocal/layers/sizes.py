@@ -9,8 +9,8 @@ from keras_nonlocal.tensors import Tensor
 def is_known(size: Tensor) -> bool:
     """Whether conditions on a size can be evaluated now.
 
-    In graphs of TensorFlow, unknown sizes are `None` or scalar tensors. JAX may export functions
-    with symbolic sizes. PyTorch evaluates conditions on all sizes.
+    In graphs of TensorFlow, unknown sizes are `None` or scalar tensors. JAX may export
+    functions with symbolic sizes. PyTorch evaluates conditions on all sizes.
     """
     if size is None:
         return False

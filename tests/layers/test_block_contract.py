@@ -39,6 +39,7 @@ CONFIG = {
     "gamma_initializer": "ones",
     "data_format": "channels_first",
     "route": "sorted",
+    "memory_limit": 12345,
     "name": "block",
     "dtype": "mixed_bfloat16",
     "trainable": False,
