@@ -1,6 +1,7 @@
 """Which routes compute the weighted sum, and the choice between them by size."""
 
 from math import prod
+from typing import Any
 
 import keras
 from keras import ops
@@ -62,7 +63,7 @@ def choose_route(
     Returns:
         One of `ROUTES[mode]`, but not `"auto"`; or `"mixed"`, see `weighted_sum`.
     """
-    sizes = (theta_shape[0], theta_shape[1], phi_shape[1])
+    sizes: tuple[Any, ...] = (theta_shape[0], theta_shape[1], phi_shape[1])
     pairs = prod(sizes) if all(map(is_known, sizes)) else None
     queries, keys = _assumed(theta_shape[1]), _assumed(phi_shape[1])
     width: int = theta_shape[-1]  # type: ignore[assignment]
