@@ -92,9 +92,9 @@ class NonLocalBlock(NonLocalVariables):
             backend's attention kernel. `"associative"` (`"dot_product"`) computes
             `θ (φᵀ g)`. `"sorted"` (`"concatenation"`) sorts w_fᵀφ and takes differences
             of prefix sums. Defaults to `"auto"`, the fastest route within
-            `memory_limit`. In the softmax modes, it keeps as many rows of the matrix as fit and treats
-            the others as `"chunked"` does, except with PyTorch, where it is `"fused"`
-            if θ, φ and g have the same width.
+            `memory_limit`. In the softmax modes, it keeps as many rows of the matrix as
+            fit and treats the others as `"chunked"` does, except with PyTorch, where it
+            is `"fused"` if θ, φ and g have the same width.
         memory_limit: Integer, bytes that the pairs of positions may take in one call of
             this block, for batches of any size. What counts are the pairwise affinities
             and their gradients: in training, three float32 matrices N×M for each clip
@@ -106,8 +106,8 @@ class NonLocalBlock(NonLocalVariables):
             the routes `"auto"` and `"chunked"`. Defaults to `None`, a sixteenth of the
             memory of the device: on CPUs, of what this process may use, with the limits
             of its control groups; on GPUs, of what JAX or PyTorch report. Otherwise,
-            and on GPUs with TensorFlow unless the program limits their memory, it is 1 GiB.
-            A saved `None` is resolved by the machine that loads the model, but files
+            and on GPUs with TensorFlow unless the program limits their memory, it is
+            1 GiB. A saved `None` is resolved by the machine that loads the model, but files
             that are exported have the limit of the machine that wrote them.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
