@@ -107,8 +107,8 @@ class NonLocalBlock(NonLocalVariables):
             memory of the device: on CPUs, of what this process may use, with the limits
             of its control groups; on GPUs, of what JAX or PyTorch report. Otherwise,
             and on GPUs with TensorFlow unless the program limits their memory, it is
-            1 GiB. A saved `None` is resolved by the machine that loads the model, but files
-            that are exported have the limit of the machine that wrote them.
+            1 GiB. A saved `None` is resolved by the machine that loads the model, but
+            exported files have the limit of the machine that wrote them.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
 
