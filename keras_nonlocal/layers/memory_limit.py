@@ -37,17 +37,11 @@ def _memory_of_device() -> int | None:
 
 
 def _memory_with_tensorflow() -> int | None:
-    import tensorflow as tf
+    from keras_nonlocal.layers.kernels import tensorflow_memory
 
-    if tf.config.list_physical_devices("TPU"):
-        return None
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return memory_of_process()
-    # TensorFlow tells only the limit that the user has set, in MiB.
-    settings = tf.config.get_logical_device_configuration(gpus[0]) or ()
-    limits = [s.memory_limit for s in settings if s.memory_limit]
-    return min(limits) * 2**20 if limits else None
+    if tensorflow_memory.has_accelerator():
+        return tensorflow_memory.memory_of_gpu()
+    return memory_of_process()
 
 
 def _memory_with_jax() -> int | None:
