@@ -151,7 +151,7 @@ def _convolved(x: Tensor, projection: keras.layers.Dense) -> Tensor:
 
 
 def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
-    """Copies a functional model with layers that the runtime of a format supports.
+    """Copies a functional model, and those in it, with layers that a runtime supports.
 
     Any other model is returned unchanged. LiteRT has no 3D pooling, and no loops that
     collect results for a variable number of clips, as chunked attention needs, so
@@ -184,7 +184,7 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=portable)
+    copy = keras.models.clone_model(model, clone_function=portable, recursive=True)
     for layer in model.layers:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
