@@ -194,8 +194,8 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
 def _route_for_open_batches(layer: NonLocalBlock) -> str:
     """Returns `"chunked"` if the weights of one clip exceed the block's limit.
 
-    The route `"auto"` of a graph would split the weights by rows, of which there may be
-    none, when it runs. The runtime of ONNX cannot reshape tensors without rows.
+    The route `"auto"` would put loops over chunks into each file, although few need
+    them.
     """
     if layer.route != "auto" or keras.backend.backend() == "torch":
         return layer.route

@@ -95,7 +95,7 @@ def rows_that_fit(theta: Tensor, phi: Tensor, fit: int, in_a_chunk: int) -> Tens
         in_a_chunk: Number of pairs that the other rows need, if there are any.
 
     Returns:
-        An integer or a scalar tensor from 0 to N.
+        An integer from 0 to N, or a scalar tensor from 0 to N - 1.
     """
     batch, queries, _ = ops.shape(theta)
     keys = ops.shape(phi)[1]
@@ -109,7 +109,8 @@ def rows_that_fit(theta: Tensor, phi: Tensor, fit: int, in_a_chunk: int) -> Tens
     )
     if known:
         return queries if all_rows >= queries else rows
-    return ops.where(all_rows >= queries, queries, rows)
+    # One row is left for the chunks: not all runtimes reshape tensors without rows.
+    return ops.minimum(ops.where(all_rows >= queries, queries, rows), queries - 1)
 
 
 def _assumed(positions: int | None) -> int:
