@@ -14,11 +14,12 @@ PEER_CONFIGURATIONS = {
 KERAS_NORM = "with Keras's BatchNormalization"
 KERAS_CONVOLUTION = "with Keras's Conv3D"
 NO_ONEDNN = "without oneDNN"
-# Backend -> what our networks were without a change.
+# Backend and dtype -> what our networks were without a change.
 FORMER = {
-    "tensorflow": (KERAS_NORM, NO_ONEDNN),
-    "jax": (KERAS_CONVOLUTION,),
-    "torch": (),
+    ("tensorflow", "float32"): (KERAS_NORM, NO_ONEDNN),
+    ("tensorflow", "mixed_bfloat16"): (KERAS_CONVOLUTION,),
+    ("jax", "float32"): (KERAS_CONVOLUTION,),
+    ("jax", "mixed_bfloat16"): (KERAS_CONVOLUTION,),
 }
 
 # A step, a product of matrices if it is to be measured, and facts.

@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_nonlocal.tensorflow_start import start_quietly
@@ -31,6 +31,7 @@ import fresh_process
 import network_steps
 import runtimes
 from network_steps import FRAMES, SIDE
+from rounds import name, places, pooled
 
 SHARED = ("depth", "variant", "batch", "jit", "repeats")
 HEADER = """
@@ -64,9 +65,7 @@ def planned(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for dtype, step in itertools.product(options.dtype, options.steps):
         shared = {name: getattr(options, name) for name in SHARED}
         case = {**shared, "dtype": dtype, "step": step, "peer": None}
-        # What ours were is the same for all types.
-        is_first = dtype == options.dtype[0]
-        for change in (None, *(former() if options.former and is_first else ())):
+        for change in (None, *(former(dtype) if options.former else ())):
             yield {**case, "configuration": change}
         if options.peer:
             kind = "gpu" if has_gpu() else "cpu"
@@ -112,10 +111,10 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def former() -> tuple[str, ...]:
+def former(dtype: str) -> tuple[str, ...]:
     import keras
 
-    return network_steps.FORMER[keras.backend.backend()]
+    return network_steps.FORMER.get((keras.backend.backend(), dtype), ())
 
 
 def has_gpu() -> bool:
@@ -150,21 +149,6 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "seconds": seconds, "peak": peak}
 
 
-def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the median over the steps of all rounds, and their extremes."""
-    for result in found:
-        if "error" in result:
-            return result
-    seconds = [value for result in found for value in result["seconds"]]
-    return {
-        **found[0],
-        "median": statistics.median(seconds),
-        "least": min(seconds),
-        "greatest": max(seconds),
-        "peak": max(result["peak"] or 0 for result in found),
-    }
-
-
 def matrix_rate(multiply: Callable[[], None], side: int) -> float:
     """Returns the multiply-adds per second in a product of two square matrices."""
     multiply()
@@ -177,19 +161,11 @@ def matrix_rate(multiply: Callable[[], None], side: int) -> float:
 
 
 def describe(options: argparse.Namespace, results: list[Any]) -> str:
-    found = [result for _, result in results if "error" not in result]
-    versions = ", ".join(dict.fromkeys(r["versions"] for r in found))
-    devices = ", ".join(dict.fromkeys(r["device"] for r in found))
     return (
         f"NL-{options.variant.upper()} R{options.depth}, batch {options.batch} of "
         f"{FRAMES}×{SIDE}×{SIDE}{', XLA' if options.jit else ''}; "
-        f"{devices}; {versions}; medians of {options.rounds} × {options.repeats}"
+        f"{places(results)}; medians of {options.rounds} × {options.repeats}"
     )
-
-
-def name(case: dict[str, Any]) -> str:
-    network = "PySlowFast" if case["peer"] else "keras_nonlocal"
-    return ", ".join(filter(None, (network, case["configuration"])))
 
 
 def row(case: dict[str, Any], result: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def test(case: dict[str, Any]) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - start
     versions = f"Keras {keras.__version__}, {backend_version()}"
-    return {"seconds": seconds, "versions": versions, "device": device_name()}
+    return {"seconds": [seconds], "versions": versions, "device": device_name()}
 
 
 def own_model(case: dict[str, Any]) -> Any:

@@ -93,7 +93,7 @@ def test(case: dict[str, Any]) -> dict[str, Any]:
         seconds = time.perf_counter() - start
     assert (meter.clip_count == case["clips"] * case["crops"]).all()
     return {
-        "seconds": seconds,
+        "seconds": [seconds],
         "versions": f"torch {torch.__version__}, PyAV {av.__version__}",
     }
 

@@ -13,16 +13,15 @@ an accelerator, and leaves the processors to the decoders.
 """
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import fresh_process
 from own_videos import BFLOAT16, FORMER, FRAMES, IN_TURN, SIDE
+from rounds import name, places, pooled
 
 from keras_nonlocal.processors import num_processors
 
@@ -181,38 +180,16 @@ def compare_views(shared: dict[str, Any], options: argparse.Namespace) -> str:
     )
 
 
-def pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns the median over the rounds, and the extremes."""
-    for result in found:
-        if "error" in result:
-            return result
-    seconds = [result["seconds"] for result in found]
-    return {
-        **found[0],
-        "median": statistics.median(seconds),
-        "least": min(seconds),
-        "greatest": max(seconds),
-    }
-
-
 def describe(options: argparse.Namespace, results: list[Any]) -> str:
-    found = [result for _, result in results if "error" not in result]
-    versions = ", ".join(dict.fromkeys(r["versions"] for r in found))
-    devices = ", ".join(dict.fromkeys(r["device"] for r in found if "device" in r))
     network = f"NL-{options.variant.upper()} R{options.depth}"
     if options.wait is not None:
         network = f"A wait of {options.wait:g} ms per view in place of networks"
     return (
         f"{network}, {CLIPS} clips × {CROPS} crops of {FRAMES}×{SIDE}×{SIDE} from each "
         f"of {options.videos} videos of {options.seconds} s, {WIDTH}×{HEIGHT}, H.264; "
-        f"batch {options.batch}; {devices}; {versions}; {options.workers} workers "
+        f"batch {options.batch}; {places(results)}; {options.workers} workers "
         f"decode for PySlowFast; medians of {options.rounds} turns"
     )
-
-
-def name(case: dict[str, Any]) -> str:
-    network = "PySlowFast" if case["peer"] else "keras_nonlocal"
-    return ", ".join(filter(None, (network, case["configuration"])))
 
 
 def row(case: dict[str, Any], result: dict[str, Any]) -> str:

@@ -61,9 +61,14 @@ def import_openvino() -> ModuleType:
     )
 
 
-def has_openvino() -> bool:
-    """Whether OpenVINO is installed."""
-    return importlib.util.find_spec("openvino") is not None
+def can_import_openvino() -> bool:
+    """Whether OpenVINO is installed and works on this machine."""
+    try:
+        importlib.import_module("openvino")
+    except Exception:
+        # A library that is missing or does not fit is no ImportError everywhere.
+        return False
+    return True
 
 
 def import_nncf() -> ModuleType:

@@ -83,8 +83,10 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options, others = parser.parse_known_args(arguments)
     # The parser takes an optional list only before the first option.
     name = getattr(options, "late_list", None)
-    if name is not None and not any(each.startswith("-") for each in others):
-        setattr(options, name, [*getattr(options, name), *others])
+    end = others.index("--") if "--" in others else len(others)
+    if name is not None and not any(each.startswith("-") for each in others[:end]):
+        late = [*others[:end], *others[end + 1 :]]
+        setattr(options, name, [*getattr(options, name), *late])
         others = []
     keep_pipeline_options(parser, options, others)
     return options

@@ -108,8 +108,8 @@ class _Streams(Generic[_Item, _Value]):
             thread = threading.Thread(
                 target=self._work, name="keras_nonlocal_ahead", daemon=True
             )
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def values(self, number: int) -> Iterator[_Value]:
         """Yields the values of the next item, and raises its error."""
@@ -133,7 +133,9 @@ class _Streams(Generic[_Item, _Value]):
             # A garbage collection may close a generator in any thread.
             if thread is not threading.current_thread():
                 thread.join(max(deadline - time.monotonic(), 0))
-        _RUNNING.discard(self)
+        # The end of the program waits for the others.
+        if not any(thread.is_alive() for thread in self._threads):
+            _RUNNING.discard(self)
 
     def _ask_to_stop(self) -> None:
         with self._changed:

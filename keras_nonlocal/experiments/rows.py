@@ -147,7 +147,7 @@ class Table(Comparison[Row]):
 
     @property
     def measure(self) -> str:
-        """What is measured on the test clips."""
+        """Name of the score of the test clips."""
         if self.layout.task.labels == "class":
             return "top-1 accuracy"
         return "mean average precision"

@@ -1,5 +1,6 @@
 """Layers in a form that the converters and runtimes of other formats support."""
 
+import re
 from math import prod
 from typing import Any
 
@@ -211,15 +212,19 @@ def _in_float32(config: Any) -> Any:
         return type(config)(map(_in_float32, config))
     if not isinstance(config, dict):
         return config
-    if config.get("class_name") == "DTypePolicy":
-        name = config["config"]["name"]
-        return config | {"config": {"name": _FLOAT32.get(name, name)}}
+    # Where policies have the names of types: plain ones, quantized ones and maps.
+    if re.search(r"DTypePolicy(Map)?$", str(config.get("class_name"))):
+        names = {key: _renamed(value) for key, value in config["config"].items()}
+        return config | {"config": _in_float32(names)}
     return {
-        key: _FLOAT32.get(value, value)
-        if key == "dtype" and isinstance(value, str)
-        else _in_float32(value)
+        key: _renamed(value) if key == "dtype" else _in_float32(value)
         for key, value in config.items()
     }
+
+
+def _renamed(dtype: Any) -> Any:
+    """Replaces the name of a type in half precision."""
+    return _FLOAT32.get(dtype, dtype) if isinstance(dtype, str) else _in_float32(dtype)
 
 
 def _has_plain_projections(layer: keras.layers.Layer) -> bool:

@@ -153,7 +153,8 @@ def evaluate_videos(
         rows = {} if results is None else results.known_scores(labeled)
         bar.update(len(rows))
         todo = [i for i in range(len(labeled.paths)) if i not in rows]
-        for index, scores in video_scorer.scores(labeled, todo):
+        ends = not failures.leaves_out
+        for index, scores in video_scorer.scores(labeled, todo, errors_end=ends):
             if results is not None:
                 results.write_outcome(labeled, index, scores)
             if isinstance(scores, VideoError):

@@ -51,9 +51,14 @@ class VideoScorer:
     open_video: OpenVideo
 
     def scores(
-        self, videos: VideoList, indices: Sequence[int]
+        self, videos: VideoList, indices: Sequence[int], errors_end: bool = False
     ) -> Iterator[tuple[int, np.ndarray | VideoError]]:
         """Scores some videos of a list.
+
+        Args:
+            videos: The list.
+            indices: Those to score.
+            errors_end: As in `scored_views`.
 
         Yields:
             The index of a video and its scores `(num_outputs,)` or the error, in the
@@ -62,7 +67,12 @@ class VideoScorer:
         loader = ClipLoader(videos, self.open_video, self.views.sampler())
         preprocessing = self.own.preprocessing(self.preprocessing)
         for index, scores in scored_views(
-            self.own.model, loader, indices, self.batch_size, preprocessing
+            self.own.model,
+            loader,
+            indices,
+            self.batch_size,
+            preprocessing,
+            errors_end,
         ):
             if isinstance(scores, VideoError):
                 yield index, scores

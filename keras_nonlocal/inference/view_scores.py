@@ -29,6 +29,7 @@ def scored_views(
     indices: Sequence[int],
     batch_size: int,
     preprocessing: Callable[[Tensor], Tensor],
+    errors_end: bool = False,
 ) -> Iterator[_Scored]:
     """Scores the views of videos. Files are decoded once, ahead of the model.
 
@@ -44,11 +45,13 @@ def scored_views(
         indices: The videos of `loader`.
         batch_size: Number of views per step of the model.
         preprocessing: Function applied to each batch of pixels.
+        errors_end: Whether the caller ends with the first error. Views of the videos
+            before it do not wait for a full batch then, so that their scores come
+            before the error.
 
     Yields:
         The index of a video and its scores `(num_views, classes)` or the error, in the
-        order in which videos are finished. An error comes after the scores of all
-        videos before it, whose views do not wait for a full batch then.
+        order in which videos are finished.
     """
 
     def views_of(index: int) -> Generator[SomeViews | VideoError | None]:
@@ -77,7 +80,8 @@ def scored_views(
                 yield from batches.complete()
             else:
                 batches.drop()
-                yield from batches.rest()
+                if errors_end:
+                    yield from batches.rest()
                 yield index, views
         yield from batches.rest()
     finally:

@@ -2,8 +2,11 @@
 
 The kernels of the networks extend over frames or over pictures, not over both, except
 in the stem. With the other axes folded into one, they are 2D convolutions, for which
-GPUs have better kernels. XLA does not fold by itself.
+GPUs have better kernels, and CPUs in bfloat16. Neither XLA nor TensorFlow folds by
+itself.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,15 +15,19 @@ from keras_nonlocal.tensors import Tensor
 
 # Inputs of more channels are not copied for each frame of the kernel.
 _MAX_STACKED_CHANNELS = 32
+_HALF = ("bfloat16", "float16")
 
 
 @keras.saving.register_keras_serializable(package="keras_nonlocal")
 class FoldedConv3D(keras.layers.Conv3D):
-    """A `keras.layers.Conv3D` that folds its axes on JAX, where that is faster.
+    """A `keras.layers.Conv3D` that folds its axes where that is faster.
 
-    Arguments, weights, shapes and results are those of `keras.layers.Conv3D`. Kernels
-    over frames alone or pictures alone, and kernels over few channels, run as 2D
-    convolutions. The clip networks of this package are made of it.
+    Arguments, weights, shapes and results are those of `keras.layers.Conv3D`. On JAX,
+    and on TensorFlow in bfloat16, kernels over frames alone or pictures alone, and
+    kernels over few channels, run as 2D convolutions. In half precision, kernels that
+    are longer than an axis of their inputs are applied in float32, since oneDNN gives
+    such kernels wrong gradients. The clip networks of this package are made
+    of it.
 
     Example:
 
@@ -31,16 +38,39 @@ class FoldedConv3D(keras.layers.Conv3D):
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Convolves `inputs` with `kernel`."""
-        if (
-            keras.backend.backend() == "jax"
-            and self.data_format == "channels_last"
-            and self.groups == 1
-            and self.dilation_rate == (1, 1, 1)
-        ):
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        is_wrong = dtype in _HALF and self._is_longer_than(inputs)
+        # Kernels over frames alone are right once they are folded.
+        if self._folds(dtype) and (not is_wrong or self.kernel_size[1:] == (1, 1)):
             folded = convolve_folded(inputs, kernel, self.strides, self.padding)
             if folded is not None:
                 return folded
+        if is_wrong:
+            wide = (ops.cast(x, "float32") for x in (inputs, kernel))
+            return ops.cast(super().convolution_op(*wide), dtype)
         return super().convolution_op(inputs, kernel)
+
+    def _folds(self, dtype: str) -> bool:
+        backend = keras.backend.backend()
+        return (
+            (backend == "jax" or (backend == "tensorflow" and dtype == "bfloat16"))
+            and self.data_format == "channels_last"
+            and self.groups == 1
+            and self.dilation_rate == (1, 1, 1)
+        )
+
+    def _is_longer_than(self, inputs: Any) -> bool:
+        """Whether the kernel is longer than the inputs along an axis of known size."""
+        first = self.data_format == "channels_first"
+        sizes = inputs.shape[2:] if first else inputs.shape[1:-1]
+        lengths = (
+            (length - 1) * rate + 1
+            for length, rate in zip(self.kernel_size, self.dilation_rate, strict=True)
+        )
+        return any(
+            isinstance(size, int) and length > size
+            for length, size in zip(lengths, sizes, strict=True)
+        )
 
 
 def convolve_folded(

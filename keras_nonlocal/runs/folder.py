@@ -8,15 +8,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from keras_nonlocal.files import local_path, replacing
 from keras_nonlocal.runs.class_names import write_class_names
 from keras_nonlocal.runs.grouped_settings import CONFIG_FILE, fields_by_name
-from keras_nonlocal.runs.setting_groups import ClipSettings, RunSettings
+from keras_nonlocal.runs.run_parts import Inputs, Plan, Settings
+from keras_nonlocal.runs.setting_groups import ClipSettings
 from keras_nonlocal.runs.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from keras_nonlocal.training.precision import Precision
     from keras_nonlocal.training.resumable.progress import Progress
 
 _CHANGEABLE = frozenset(
@@ -36,73 +38,6 @@ _CHANGEABLE = frozenset(
         "test_images",
     }
 )
-
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-
-
-class _Recipe(Protocol):
-    @property
-    def precision(self) -> Precision: ...
-
-    @property
-    def seed(self) -> int: ...
-
-
-class _Network(Protocol):
-    @property
-    def width(self) -> int: ...
-
-
-class Settings(Protocol):
-    """The settings of a run of any kind."""
-
-    @property
-    def network(self) -> _Network: ...
-
-    @property
-    def run(self) -> RunSettings: ...
-
-    @property
-    def recipe(self) -> _Recipe: ...
-
-    def to_dict(self) -> dict[str, dict[str, Any]]: ...
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Mapping[str, Any]]) -> Self: ...
-
-    def replace(self, **changes: Any) -> Self: ...
-
-
-class Inputs(Protocol):
-    """The data of a run of any kind."""
-
-    @property
-    def training(self) -> Any: ...
-
-    @property
-    def validation(self) -> Any: ...
-
-    @property
-    def test(self) -> Any: ...
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None: ...
-
-    @property
-    def fingerprints(self) -> Mapping[str, str | None]: ...
-
-
-class Plan(Protocol):
-    """The length of a run of any kind."""
-
-    @property
-    def epochs(self) -> int: ...
-
-    @property
-    def steps_per_epoch(self) -> int: ...
-
-    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -156,7 +91,7 @@ class RunFolder:
 
         return self.path / STATE_FILE
 
-    def precision(self, kind: type[Settings]) -> Precision | None:
+    def precision(self, kind: type[Settings]) -> "Precision | None":
         """Returns the precision of the run in this folder, or `None` without one."""
         file = self.path / CONFIG_FILE
         if not file.exists():
@@ -248,6 +183,9 @@ def _read_config(file: Path, kind: type[Settings]) -> _SavedConfig:
             )
         else:
             settings = kind.from_dict(saved["settings"])
+        if settings.recipe.precision == "auto":
+            # Earlier versions did not choose.
+            settings = settings.replace(precision="float32")
         return _SavedConfig(
             settings, dict(saved.get("plan", {})), dict(saved.get("videos", {}))
         )

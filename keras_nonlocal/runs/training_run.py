@@ -11,9 +11,14 @@ import keras
 from keras_nonlocal import training
 from keras_nonlocal.files import replacing
 from keras_nonlocal.inference.resumable_lines import OtherSettingsError
-from keras_nonlocal.runs.folder import Inputs, Plan, RunFolder, Settings, run_config
+from keras_nonlocal.runs.folder import RunFolder, run_config
 from keras_nonlocal.runs.progress import ProjectedDuration
-from keras_nonlocal.training.precision import fastest_precision
+from keras_nonlocal.runs.run_parts import Inputs, Plan, Settings
+from keras_nonlocal.runs.run_precision import (
+    check_precision,
+    random_state_and_precision,
+    with_precision,
+)
 from keras_nonlocal.training.resumable.progress import Progress
 from keras_nonlocal.training.strategies import (
     is_chief,
@@ -24,8 +29,6 @@ from keras_nonlocal.training.strategies import (
 from keras_nonlocal.training.workers.jax_workers import apart
 
 Verbose = int | str
-# Kernels for fewer channels are not faster in half precision.
-_WIDE = 16
 Announce = Callable[[str], None]
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -108,7 +111,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
             verbose, announce: As in `run_training`.
         """
         folder = RunFolder.of(settings)
-        settings = _with_precision(settings, folder)
+        settings = with_precision(settings, folder)
         folder.check_same_run(settings, inputs, plan)
         writes = is_chief(strategy)
         if announce is None or not writes:
@@ -130,7 +133,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
             callbacks: Additional callbacks for `fit`.
         """
         with (
-            _random_state_and_precision(self.settings),
+            random_state_and_precision(self.settings),
             _broken_files_named(self.inputs),
         ):
             with training_of(strategy):
@@ -247,49 +250,12 @@ def strategy_of_run(settings: Settings) -> Any:
         ValueError: If the devices cannot train with the precision of the settings.
     """
     strategy = strategy_by_name(settings.run.strategy)
-    _check_precision(settings)
+    check_precision(settings)
     return strategy
-
-
-def _with_precision(settings: SettingsT, folder: RunFolder) -> SettingsT:
-    """Replaces the precision `"auto"` by that of the run to resume, or the fastest."""
-    if settings.recipe.precision != "auto":
-        return settings
-    precision = folder.precision(type(settings))
-    if precision is None:
-        is_wide = settings.network.width >= _WIDE
-        precision = fastest_precision() if is_wide else "float32"
-    return settings.replace(precision=precision)
 
 
 def _say_nothing(line: str) -> None:
     pass
-
-
-def _check_precision(settings: Settings) -> None:
-    """Rejects a precision that CPUs do not support, before weights are downloaded."""
-    if settings.recipe.precision != "float16":
-        return
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        if not tf.config.list_physical_devices("GPU"):
-            raise ValueError(
-                '`precision` must be "float32" or "bfloat16" without a GPU: TensorFlow '
-                'trains no float16 on CPUs. Received: precision="float16"'
-            )
-
-
-@contextmanager
-def _random_state_and_precision(settings: Settings) -> Iterator[None]:
-    """Sets the seed, and for the time of a run its precision."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(training.precision_policy(settings.recipe.precision))
-    try:
-        keras.utils.set_random_seed(settings.recipe.seed)
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @contextmanager

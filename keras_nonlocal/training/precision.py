@@ -1,7 +1,8 @@
 """Training in half precision."""
 
 import os
-from typing import Literal
+import re
+from typing import Any, Literal
 
 import keras
 
@@ -37,13 +38,13 @@ def fastest_precision() -> Literal["float32", "bfloat16"]:
 def _tensorflow_has_units() -> bool:
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("TPU"):
+    if tf.config.get_visible_devices("TPU"):
         return True
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         # Other kernels than those of oneDNN convert to float32 and back.
-        is_used = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
-        return is_used and has_bfloat16_units()
+        one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower()
+        return one_dnn not in ("0", "false") and has_bfloat16_units()
     details = map(tf.config.experimental.get_device_details, gpus)
     return all(
         tuple(each.get("compute_capability", ())) >= _GPU_WITH_BFLOAT16
@@ -54,18 +55,22 @@ def _tensorflow_has_units() -> bool:
 def _jax_has_units() -> bool:
     import jax
 
-    return all(
-        device.platform == "tpu"
-        or tuple(map(int, str(getattr(device, "compute_capability", "0")).split(".")))
-        >= _GPU_WITH_BFLOAT16
-        for device in jax.local_devices()
-    )
+    return all(map(_jax_device_has_units, jax.local_devices()))
+
+
+def _jax_device_has_units(device: Any) -> bool:
+    # AMD's GPUs have names in place of numbers.
+    capability = str(getattr(device, "compute_capability", ""))
+    if not re.fullmatch(r"\d+\.\d+", capability):
+        return bool(device.platform == "tpu")
+    return tuple(map(int, capability.split("."))) >= _GPU_WITH_BFLOAT16
 
 
 def _torch_has_units() -> bool:
     import torch
 
-    if not torch.cuda.is_available():
+    is_used = os.environ.get("KERAS_TORCH_DEVICE", "cuda").startswith("cuda")
+    if not is_used or not torch.cuda.is_available():
         return False
     return torch.cuda.get_device_capability() >= _GPU_WITH_BFLOAT16
 

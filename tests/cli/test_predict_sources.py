@@ -136,6 +136,8 @@ def test_videos_and_options_come_in_any_order():
     assert (options.videos, options.top, options.json) == (["a.mp4", "b.mp4"], 2, True)
     options = parsed(["predict", "m", "a.mp4", "--top", "2", "b.mp4"])
     assert options.videos == ["a.mp4", "b.mp4"]
+    options = parsed(["predict", "m", "--top", "2", "a.mp4", "--", "-b.mp4"])
+    assert options.videos == ["a.mp4", "-b.mp4"]
 
 
 def test_errors_come_before_the_model_is_loaded(model, tmp_path, capsys):

@@ -198,3 +198,26 @@ def test_ctrl_c_ends_a_program_that_waits():
         process.kill()
     assert process.returncode == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_the_program_waits_for_threads_that_outlive_their_generator():
+    code = """
+import sys, time
+sys.path.insert(0, ".")
+from keras_nonlocal.data.streams_ahead import streams_ahead
+
+def stream(item):
+    yield item
+    if item:
+        time.sleep(2.5)
+        print("ended", flush=True)
+
+found = streams_ahead(stream, [0, 1], num_threads=2, room=5, size=lambda value: 1)
+print(next(found))
+time.sleep(0.3)
+found.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.stdout.splitlines() == ["(0, 0)", "ended"], done.stderr

@@ -79,6 +79,26 @@ def in_half_precision(policy, build, **arguments):
         keras.config.set_dtype_policy("float32")
 
 
+def test_all_kinds_of_policies_become_float32():
+    from keras_nonlocal.export.portable_layers import _in_float32
+
+    for policy in (
+        keras.DTypePolicy("mixed_bfloat16"),
+        keras.dtype_policies.QuantizedDTypePolicy("int8", "mixed_bfloat16"),
+        keras.dtype_policies.DTypePolicyMap(
+            "mixed_float16", {"a/b": keras.DTypePolicy("bfloat16")}
+        ),
+    ):
+        config = {"dtype": keras.dtype_policies.serialize(policy), "name": "bfloat16"}
+        found = _in_float32(config)
+        assert found["name"] == "bfloat16"
+        restored = keras.dtype_policies.deserialize(found["dtype"])
+        kinds = [restored, *getattr(restored, "values", list)()]
+        assert type(restored) is type(policy)
+        assert all(kind.compute_dtype == "float32" for kind in kinds)
+    assert _in_float32({"dtype": "float16"}) == {"dtype": "float32"}
+
+
 def nested_network():
     """A network within another one."""
     inner = small_network(activation=None)

@@ -12,6 +12,7 @@ from keras_nonlocal.data import (
     VideoError,
     VideoList,
 )
+from keras_nonlocal.data.datasets import loading
 from keras_nonlocal.data.datasets.loading import ClipLoader, ViewSampler
 from keras_nonlocal.data.readers.video_reader import TimelineChangedError
 from keras_nonlocal.inference import view_scores
@@ -90,7 +91,7 @@ def loader_of(paths, reader, num_clips, num_crops=1, sizes=(2,)):
     )
 
 
-def one_after_the_other(loader, batch_size):
+def one_after_the_other(loader, batch_size, errors_end):
     """Loads whole videos in one thread, and scores their views then."""
     model, waiting, scores, numbers = BatchModel(), {}, {}, {}
 
@@ -109,7 +110,7 @@ def one_after_the_other(loader, batch_size):
         try:
             views = loader.load(index)
         except VideoError as error:
-            while any(waiting.values()):
+            while errors_end and any(waiting.values()):
                 run(next(shape for shape, group in waiting.items() if group))
             found.append((index, str(error)))
             continue
@@ -140,6 +141,7 @@ def test_batches_are_those_of_one_after_the_other(
 ):
     monkeypatch.setattr(view_scores, "num_processors", lambda: num_threads)
     monkeypatch.setattr(view_scores, "_MAX_BYTES_AHEAD", int(rng.integers(2000)))
+    monkeypatch.setattr(loading, "_BYTES_AT_ONCE", int(rng.integers(200)))
     for _ in range(8):
         num_clips, num_crops = int(rng.integers(1, 8)), int(rng.choice([1, 3]))
         batch_size = int(rng.integers(1, 20))
@@ -154,14 +156,16 @@ def test_batches_are_those_of_one_after_the_other(
         faults += [f"-anew {i}" for i in range(num_clips)]
         paths = [f"{i}{rng.choice(faults)}" for i in range(int(rng.integers(1, 12)))]
         loader = loader_of(paths, reader, num_clips, num_crops, sizes)
+        errors_end = bool(rng.random() < 0.5)
         found = scored_views(
-            BatchModel(), loader, range(len(paths)), batch_size, lambda x: x
+            BatchModel(), loader, range(len(paths)), batch_size, lambda x: x, errors_end
         )
-        expected = one_after_the_other(loader, batch_size)
+        expected = one_after_the_other(loader, batch_size, errors_end)
         assert listed(found) == expected, (paths, num_clips, num_crops, batch_size)
 
 
-def test_the_first_clips_are_scored_before_the_last_are_decoded():
+def test_the_first_clips_are_scored_before_the_last_are_decoded(monkeypatch):
+    monkeypatch.setattr(loading, "_BYTES_AT_ONCE", 0)
     is_scored = threading.Event()
 
     class Model(BatchModel):
@@ -222,7 +226,9 @@ def test_the_model_and_the_pixels_stay_in_the_thread_of_the_caller():
 @pytest.mark.parametrize("fault", ["open", "at 0", "at 3"])
 def test_an_error_comes_after_all_scores_before_it(fault):
     loader = loader_of(["0", "1", f"2-{fault}", "3"], ReaderByClip, num_clips=4)
-    found = scored_views(BatchModel(), loader, range(4), 5, lambda x: x)
+    found = scored_views(
+        BatchModel(), loader, range(4), 5, lambda x: x, errors_end=True
+    )
     assert [next(found)[0] for _ in range(2)] == [0, 1]
     index, error = next(found)
     assert index == 2

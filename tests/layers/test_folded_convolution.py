@@ -66,3 +66,59 @@ def test_the_layer_is_a_convolution_of_keras(size, strides, padding, channels, r
     )
     assert type(copy) is FoldedConv3D
     assert copy.get_config() == layer.get_config()
+
+
+def random_convolution(rng):
+    """Arguments of a layer and the shape of its inputs, often shorter than kernels."""
+    frames, side = (int(rng.choice(sizes)) for sizes in ([1, 3, 5], [1, 1, 3]))
+    strides = (int(rng.choice([1, 1, 2])), *(int(rng.choice([1, 2])),) * 2)
+    shape = (*rng.integers(1, 8, size=4), rng.choice([3, 8, 32]))
+    return {"kernel_size": (frames, side, side), "strides": strides}, tuple(
+        int(size) for size in shape
+    )
+
+
+def gradients(layer, x, upstream):
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def differentiate(x, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return y, *tape.gradient(y, [x, layer.kernel.value], upstream)
+
+    return [tf.cast(value, "float32").numpy() for value in differentiate(x, upstream)]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
+def test_gradients_in_bfloat16_are_those_of_float32(rng):
+    for _ in range(25):
+        arguments, shape = random_convolution(rng)
+        layers = [
+            FoldedConv3D(16, padding="same", use_bias=False, dtype=dtype, **arguments)
+            for dtype in ("mixed_bfloat16", "float32")
+        ]
+        for layer in layers:
+            layer.build(shape)
+        # Numbers that both types have.
+        kernel, x, upstream = (
+            ops.cast(ops.cast(rng.normal(size=size), "bfloat16"), "float32")
+            for size in (
+                layers[0].kernel.shape,
+                shape,
+                layers[0].compute_output_shape(shape),
+            )
+        )
+        for layer in layers:
+            layer.kernel.assign(kernel)
+        narrow = (ops.cast(each, "bfloat16") for each in (x, upstream))
+        found = gradients(layers[0], *narrow)
+        expected = gradients(layers[1], x, upstream)
+        for one, other in zip(found, expected, strict=True):
+            # Sums are rounded to 8 bits.
+            np.testing.assert_allclose(
+                one, other, rtol=0, atol=0.02 * np.abs(other).max(), err_msg=arguments
+            )

@@ -48,7 +48,7 @@ def test_a_run_returns_what_it_wrote(settings, videos):
 
 
 def test_a_run_keeps_the_precision_that_it_began_with(settings, monkeypatch):
-    choose = "keras_nonlocal.runs.training_run.fastest_precision"
+    choose = "keras_nonlocal.runs.run_precision.fastest_precision"
     settings = settings.replace(epochs=1, width=16)
     monkeypatch.setattr(choose, lambda: "bfloat16")
     lines = []

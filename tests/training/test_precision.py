@@ -74,6 +74,7 @@ def test_a_step_that_overflows_is_left_out_and_halves_the_scale(restored_policy)
         ("fpu sse avx512_bf16 avx2", "1", "bfloat16"),
         ("fpu amx_bf16", None, "bfloat16"),
         ("fpu amx_bf16", "0", "float32"),
+        ("fpu amx_bf16", "False", "float32"),
         ("fpu avx512f avx2", "1", "float32"),
         (None, "1", "float32"),
     ],
@@ -102,17 +103,20 @@ def test_precision_is_that_of_the_processor(
         (["12.0", "9.0"], "bfloat16"),
         (["8.9", "7.5"], "float32"),
         ([""], "float32"),
+        (["gfx90a"], "float32"),
     ],
 )
 def test_precision_is_that_of_the_gpus(capabilities, expected, monkeypatch):
     backend = keras.backend.backend()
     if backend == "tensorflow":
         config = importlib.import_module("tensorflow").config
-        pairs = [tuple(map(int, each.split("."))) for each in capabilities if each]
+        pairs = [
+            tuple(map(int, each.split("."))) for each in capabilities if "." in each
+        ]
         details = [{"compute_capability": pair} for pair in pairs] or [{}]
         monkeypatch.setattr(
             config,
-            "list_physical_devices",
+            "get_visible_devices",
             lambda kind: [*range(len(details))] if kind == "GPU" else [],
         )
         monkeypatch.setattr(

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from keras_nonlocal.optional_packages import has_openvino
+from keras_nonlocal.optional_packages import can_import_openvino
 from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
 from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
@@ -110,7 +110,7 @@ def load_scoring_file(options: argparse.Namespace) -> Any:
             )
         return load_classifier_file(options.model)
     _, format = find_exported_file(options.model)
-    if format != "saved_model" and has_openvino():
+    if format != "saved_model" and can_import_openvino():
         # Keras computes nothing here, and TensorFlow takes seconds to import.
         os.environ.setdefault("KERAS_BACKEND", "openvino")
     from keras_nonlocal.inference import ExportedModel

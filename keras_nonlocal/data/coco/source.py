@@ -122,7 +122,7 @@ class LoadedBatch(NamedTuple):
 
 
 class ReadBatch(NamedTuple):
-    """What can be read of a batch.
+    """The readable part of a batch.
 
     Args:
         arrays: `x` and `y` of `LoadedBatch`; `None` if nothing can be read.

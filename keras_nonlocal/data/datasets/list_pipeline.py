@@ -1,5 +1,6 @@
 """Datasets of clips from a list of videos."""
 
+import math
 import weakref
 from typing import Any
 
@@ -27,8 +28,9 @@ from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
 from keras_nonlocal.python_calls import numpy_function
 
-# Of fewer pictures, the reader is faster than operations of TensorFlow.
-_MANY_PICTURES = 16
+# Clips of fewer pixels take the reader less time than operations of TensorFlow. The
+# number is about that of 16 pictures of 224x224.
+_MANY_PIXELS = 3 * 2**18
 
 
 def datasets_of_list(
@@ -99,8 +101,7 @@ def _pipeline(loader: Loader) -> Any:
 
     if not isinstance(loader, ClipLoader) or loader.open_video is not RecordReader:
         return ListPipeline
-    clips = loader.views.clips
-    if clips.num_frames * (clips.num_clips or 1) >= _MANY_PICTURES:
+    if math.prod(loader.views.shape) >= 3 * _MANY_PIXELS:
         from keras_nonlocal.data.datasets.record_pipeline import RecordPipeline
 
         return RecordPipeline

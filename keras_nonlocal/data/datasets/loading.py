@@ -23,6 +23,10 @@ from keras_nonlocal.data.sampling import ClipSampler
 Segment = tuple[float, float]
 
 
+# Fewer pixels are not worth passing on by themselves.
+_BYTES_AT_ONCE = 2**20
+
+
 class LoadedClips(NamedTuple):
     """The clips of a video in an epoch.
 
@@ -164,14 +168,21 @@ class ViewSampler:
             yield SomeViews(0, self._take(video, path, index, 0, segment).pixels)
             return
         choice = self.choose(video.times, path, index, 0, segment)
-        first = 0
+        first = num_read = 0
+        clips: list[np.ndarray] = []
         for pixels in video.read_clips(choice.frames, choice.framing):
             # (frames, crops, …) → (views, frames, …)
-            views = np.moveaxis(pixels, 1, 0)
-            yield SomeViews(first, views)
-            first += len(views)
-        if first != self.num_views:
-            raise VideoError(path, f"its reader has {first} of {self.num_views} views")
+            clips.append(np.moveaxis(pixels, 1, 0))
+            num_read += len(clips[-1])
+            if len(clips) * pixels.nbytes >= _BYTES_AT_ONCE:
+                yield SomeViews(first, np.concatenate(clips))
+                first, clips = num_read, []
+        if num_read != self.num_views:
+            raise VideoError(
+                path, f"its reader has {num_read} of {self.num_views} views"
+            )
+        if clips:
+            yield SomeViews(first, np.concatenate(clips))
 
     def _take(
         self,

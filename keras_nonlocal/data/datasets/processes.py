@@ -12,7 +12,7 @@ _CLIPS_AHEAD = 4
 
 
 class _Outcome(NamedTuple):
-    """What a process has loaded: clips, or the error instead of them."""
+    """The result of a process for one video: its clips, or an error."""
 
     video: int
     clips: LoadedClips | None

@@ -34,8 +34,8 @@ class RecordPipeline(ListPipeline):
     """Loads the clips of a list of record files.
 
     Python chooses frames and crops, of many videos at a time. Operations of TensorFlow
-    read and decode them, on as many threads as there are. Where these fail,
-    `RecordReader` reads the video, or says what is wrong with it.
+    read and decode them, on as many threads as there are. Where these fail, an element
+    is missing: `RecordReader` reads the video, or says what is wrong with it.
 
     Args:
         loader: Loads clips of records.
@@ -53,27 +53,73 @@ class RecordPipeline(ListPipeline):
         self._segments = loader.videos.segments
 
     def _load_all(self, items: Any) -> Any:
-        at_once = self._tf.data.AUTOTUNE
+        # One element holds the items of an epoch, to find those that failed.
+        every = items.batch(max(self._order.length, 1))
+        return every.flat_map(self._as_is(self._load_epoch))
+
+    def _load_epoch(self, epochs: Any, indices: Any) -> Any:
+        """Returns the dataset of the elements of items, in their order."""
+        tf = self._tf
+        at_once = tf.data.AUTOTUNE
+        count = tf.size(indices, tf.int64)
+        numbers = tf.range(count)
+        items = tf.data.Dataset.from_tensor_slices((numbers, epochs, indices))
         named = items.batch(_AT_ONCE).map(self._as_is(self._named)).unbatch()
         timed = named.map(self._as_is(self._timed), num_parallel_calls=at_once)
-        chosen = timed.ragged_batch(_AT_ONCE).map(self._as_is(self._chosen)).unbatch()
-        return chosen.map(self._as_is(self._element), num_parallel_calls=at_once)
+        known = timed.ignore_errors().ragged_batch(_AT_ONCE)
+        chosen = known.map(self._as_is(self._chosen)).unbatch()
+        decoded = chosen.map(self._as_is(self._decode), num_parallel_calls=at_once)
+        decoded = decoded.ignore_errors()
 
-    def _named(self, epochs: Any, indices: Any) -> tuple[Any, ...]:
+        def load(number: Any, found: _Decoded) -> Any:
+            """Takes what was decoded, or calls the reader."""
+            is_found = found.is_decoded & (found.number == number)
+            return tf.cond(
+                is_found,
+                lambda: (tf.constant(True), found.element),
+                lambda: self._loaded(epochs[number], indices[number]),
+            )
+
+        filled = self._with_gaps(decoded, count)
+        return filled.map(self._as_is(load), num_parallel_calls=at_once)
+
+    def _with_gaps(self, decoded: Any, count: Any) -> Any:
+        """Returns all numbers of items, each with the next element that there is."""
+        tf = self._tf
+        nothing = tf.nest.map_structure(
+            lambda spec: tf.zeros(spec.shape, spec.dtype), decoded.element_spec
+        )
+        last = tf.data.Dataset.from_tensors(nothing._replace(number=count))
+
+        def add_first(first: Any, found: _Decoded) -> Any:
+            return found.number + 1, (first, found)
+
+        def repeat(first: Any, found: _Decoded) -> Any:
+            numbers = tf.data.Dataset.range(first, found.number + 1)
+            same = tf.data.Dataset.from_tensors(found).repeat()
+            return tf.data.Dataset.zip(numbers, same)
+
+        spans = decoded.concatenate(last).scan(
+            tf.constant(0, tf.int64), self._as_is(add_first)
+        )
+        return spans.flat_map(self._as_is(repeat)).take(count)
+
+    def _named(self, numbers: Any, epochs: Any, indices: Any) -> tuple[Any, ...]:
         """Adds the paths to items."""
         tf = self._tf
         paths = numpy_function(self._paths, [indices], tf.string)
-        return epochs, indices, tf.ensure_shape(paths, (None,))
+        return numbers, epochs, indices, tf.ensure_shape(paths, (None,))
 
     def _paths(self, indices: np.ndarray) -> np.ndarray:
         return np.array([os.fsencode(self._path(index)) for index in indices], object)
 
-    def _timed(self, epoch: Any, index: Any, path: Any) -> tuple[Any, ...]:
+    def _timed(self, number: Any, epoch: Any, index: Any, path: Any) -> tuple[Any, ...]:
         """Adds the times of all frames to an item."""
-        return epoch, index, path, *stored_times(path)
+        return number, epoch, index, path, *stored_times(path)
 
     def _chosen(
         self,
+        numbers: Any,
         epochs: Any,
         indices: Any,
         paths: Any,
@@ -95,7 +141,7 @@ class RecordPipeline(ListPipeline):
                 for values, value in zip(choices, nothing, strict=True)
             )
         )
-        return epochs, indices, paths, chosen
+        return numbers, paths, chosen
 
     def _choices(
         self,
@@ -164,30 +210,39 @@ class RecordPipeline(ListPipeline):
             label,
         )
 
-    def _element(self, epoch: Any, index: Any, path: Any, chosen: Any) -> Any:
-        """Returns whether an item could be read, and its element."""
+    def _decode(self, number: Any, path: Any, chosen: "_Chosen") -> "_Decoded":
+        """Returns the element of an item, or zeros if the reader has to read it."""
         tf = self._tf
         frames = tf.reshape(chosen.frames, [-1])
         crop_size = self._views.framings.crop_size
 
-        def by_reader() -> Any:
-            return self._loaded(epoch, index)
+        def nothing() -> Any:
+            return False, tf.zeros(self._views.shape, tf.uint8)
 
         def from_record() -> Any:
             are_read, contents = stored_pictures(path, frames, chosen.start)
-            return tf.cond(are_read, lambda: from_pictures(contents), by_reader)
+            return tf.cond(are_read, lambda: from_pictures(contents), nothing)
 
         def from_pictures(contents: Any) -> Any:
             sizes = sizes_of(contents, chosen.short_side, crop_size)
             return tf.cond(
                 sizes.is_usable,
-                lambda: self._decoded(contents, sizes, path, chosen),
-                by_reader,
+                lambda: (True, self._pixels(contents, sizes, chosen)),
+                nothing,
             )
 
-        return tf.cond(chosen.is_chosen, from_record, by_reader)
+        is_decoded, pixels = tf.cond(chosen.is_chosen, from_record, nothing)
+        element = [tf.ensure_shape(pixels, self._views.shape)]
+        if self._elements.labels is not None:
+            element.append(chosen.label)
+        if self._batches.with_info:
+            element.append(self._origin(path, chosen.times))
+        return _Decoded(
+            number, is_decoded, tuple(element) if len(element) > 1 else element[0]
+        )
 
-    def _decoded(self, contents: Any, sizes: Sizes, path: Any, chosen: Any) -> Any:
+    def _pixels(self, contents: Any, sizes: Sizes, chosen: "_Chosen") -> Any:
+        """Returns the crops of pictures, in the shape of an element."""
         tf = self._tf
         framing = TensorFraming(
             chosen.short_side, chosen.anchors, chosen.flip, chosen.anchors_are_drawn
@@ -198,12 +253,21 @@ class RecordPipeline(ListPipeline):
             # (crops, clips · frames, …) → (clips, crops, frames, …)
             shape = [crops.shape[0], *chosen.frames.shape, *crops.shape[2:]]
             crops = tf.transpose(tf.reshape(crops, shape), [1, 0, 2, 3, 4, 5])
-        element = [tf.reshape(crops, self._views.shape)]
-        if self._elements.labels is not None:
-            element.append(chosen.label)
-        if self._batches.with_info:
-            element.append(self._origin(path, chosen.times))
-        return tf.constant(True), tuple(element) if len(element) > 1 else element[0]
+        return tf.reshape(crops, self._views.shape)
+
+
+class _Decoded(NamedTuple):
+    """An element of the dataset.
+
+    Args:
+        number: Number of the item.
+        is_decoded: Whether the element is that of the item, and not zeros.
+        element: As the dataset has it.
+    """
+
+    number: Any
+    is_decoded: Any
+    element: Any
 
 
 class _Chosen(NamedTuple):

@@ -17,7 +17,8 @@ class VideoReader(Protocol):
     has it: a generator of the clips of `read`, of shape
     `(num_frames, num_crops, crop_height, crop_width, 3)`, for indices of shape
     `(num_clips, num_frames)`. The first clips are then scored while the next ones are
-    decoded. A subclass that changes `read` alone is read by `read`.
+    decoded. A subclass or an object that changes `read` alone is
+    read by `read`.
     """
 
     @property
@@ -48,11 +49,12 @@ class ClipReader(VideoReader, Protocol):
 
 def is_clip_reader(video: VideoReader) -> TypeGuard[ClipReader]:
     """Whether a reader yields clip by clip what its own `read` returns."""
-    for kind in type(video).__mro__:
-        if "read_clips" in vars(kind):
+    own = getattr(video, "__dict__", {})
+    for names in (own, *map(vars, type(video).__mro__)):
+        if "read_clips" in names:
             return True
-        # A subclass may return something else.
-        if "read" in vars(kind):
+        # A subclass, or an object, may return something else.
+        if "read" in names:
             return False
     return False
 

@@ -171,7 +171,7 @@ def _taps(crop: Any, length: Any, step: Any, reach: Any) -> _Taps:
     distances = tf.abs(tf.cast(places, tf.float64) - centers[:, None])
     weights = tf.nn.relu(1 - distances / radius)
     weights /= tf.reduce_sum(weights, -1, keepdims=True)
-    # Beyond its edge, a picture goes on with the color of the edge.
+    # Pixels outside the picture have the color of its nearest edge.
     places = tf.clip_by_value(places, 0, length - 1)
     # The colors at the edges of a part that is decoded depend on those beside it.
     first = tf.maximum(tf.reduce_min(places) - _MARGIN, 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.data import ClipSampler, FrameFolderReader, Framing, PyAVReader
+from keras_nonlocal.data.readers.frame_reader import FrameReader
 from keras_nonlocal.data.readers.stored_frames import PicturesReader
 from keras_nonlocal.data.readers.video_reader import VideoError, is_clip_reader
 from tests.data.pictures import png
@@ -98,3 +99,21 @@ def test_what_a_subclass_reads_counts():
     assert not is_clip_reader(object.__new__(Negative))
     assert is_clip_reader(object.__new__(Both))
     assert not is_clip_reader(Proxy(object.__new__(PyAVReader)))
+
+
+def test_what_an_object_reads_counts():
+    class Plain(FrameReader):
+        times = np.zeros(1)
+
+        def close(self):
+            pass
+
+        def _pictures(self, indices, framing):
+            yield from ()
+
+    video = Plain("a")
+    assert is_clip_reader(video)
+    video.read = lambda indices, framing: None
+    assert not is_clip_reader(video)
+    video.read_clips = lambda indices, framing: iter(())
+    assert is_clip_reader(video)

@@ -14,6 +14,8 @@ from keras_nonlocal.data import (
     video_dataset_from_list,
     write_video_records,
 )
+from keras_nonlocal.data.datasets import list_pipeline
+from keras_nonlocal.data.records.record_file import Origin, write_record_file
 from tests.data.videos import moving_pictures, write_video
 
 tf = pytest.importorskip("tensorflow")
@@ -21,6 +23,11 @@ tf = pytest.importorskip("tensorflow")
 
 class ReadByPython(RecordReader):
     """A reader that the package does not replace by operations of TensorFlow."""
+
+
+@pytest.fixture(autouse=True)
+def small_clips_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(list_pipeline, "_MANY_PIXELS", 0)
 
 
 @pytest.fixture
@@ -211,6 +218,68 @@ def test_damaged_files_are_named_as_by_the_reader(
         reasons.append(dict(dataset.failures.reasons))
     assert reasons[0] == reasons[1]
     assert [*reasons[0]] == [str(path)]
+
+
+def unreadable(kind: str, path: Path, rng: np.random.Generator) -> None:
+    """Replaces a record file by another one, of which all checksums are right."""
+    times = np.arange(20) / 10
+    pictures = [
+        tf.io.encode_jpeg(picture).numpy() for picture in moving_pictures(20, 64, 80, 0)
+    ]
+    wrong = int(rng.integers(20))
+    if kind == "truncated":
+        pictures[wrong] = pictures[wrong][: len(pictures[wrong]) // 2]
+    elif kind == "junk":
+        pictures[wrong] = b"\xff\xd8\xff\xe0" + rng.bytes(200)
+    if kind in ("truncated", "junk"):
+        write_record_file(str(path), times, pictures, Origin("x", 64, 2))
+        return
+    first = b"\xff\xff\xffno example"
+    if kind != "no example":
+        index = tf.train.Example()
+        for name in ("microseconds", "lengths", "checksums"):
+            index.features.feature[name].bytes_list.value.append(b"x")
+        first = index.SerializeToString()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in (first, *pictures):
+            writer.write(record)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "junk", "no example", "no numbers"])
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_unreadable_files_are_left_out_in_their_place(
+    records: VideoList, kind: str, place: int, rng: np.random.Generator
+) -> None:
+    unreadable(kind, Path(records.paths[place]), rng)
+    results = []
+    for reader in (ReadByPython, RecordReader):
+        dataset = video_dataset_from_list(
+            records,
+            num_frames=20,
+            frame_stride=1,
+            crop_size=32,
+            batch_size=None,
+            open_video=reader,
+            on_error="skip",
+            with_info=True,
+            shuffle=False,
+            verbose=False,
+        )
+        shown = [element[-1]["path"] for element in dataset.as_numpy_iterator()]
+        results.append((shown, dict(dataset.failures.reasons)))
+    assert results[0] == results[1]
+    assert [*results[0][1]] == [records.paths[place]]
+    assert len(results[0][0]) == 3
+
+
+def test_small_clips_are_left_to_the_reader(
+    records: VideoList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    for found, same in zip(
+        elements(records, RecordReader), elements(records, ReadByPython), strict=True
+    ):
+        np.testing.assert_array_equal(found[0], same[0])
 
 
 def test_a_damaged_picture_is_named(records: VideoList) -> None:
