@@ -15,7 +15,10 @@ import keras
 from keras_nonlocal.data.lists.class_names import class_names_text
 from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.export.pixel_scoring import PixelScoring
-from keras_nonlocal.export.portable_layers import with_portable_layers
+from keras_nonlocal.export.portable_layers import (
+    detector_in_float32,
+    with_portable_layers,
+)
 from keras_nonlocal.models.exported_facts import FACTS_FILE, FACTS_KEY
 from keras_nonlocal.tensors import Tensor
 
@@ -43,7 +46,7 @@ class DetectingModel(keras.Model):
 
     def __init__(self, detector: RegionModel) -> None:
         super().__init__(name="objects_of_pictures")
-        self._detector = detector
+        self._detector = detector_in_float32(detector)
 
     def call(self, images: Tensor, image_sizes: Tensor) -> Tensor:
         """Returns the detections."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
 from keras_nonlocal.layers.memory_limit import default_memory_limit
@@ -202,8 +203,19 @@ def _route_for_open_batches(layer: NonLocalBlock) -> str:
         return layer.route
     _, scores = layer.compute_output_spec(layer.input, return_attention_scores=True)
     limit = layer.memory_limit or default_memory_limit(None)
-    fit = pairs_that_fit(limit, scores.dtype, has_mask=False)
+    fit = pairs_that_fit(limit, "float32", has_mask=False)
     return "naive" if prod(scores.shape[1:]) <= fit else "chunked"
+
+
+def detector_in_float32(model: RegionModel) -> RegionModel:
+    """Copies a detector in half precision. Any other one is returned unchanged."""
+    given = model.get_config()
+    config = _in_float32(given)
+    if config == given:
+        return model
+    copy = type(model).from_config(config)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _in_float32(config: Any) -> Any:

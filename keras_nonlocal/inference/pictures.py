@@ -121,13 +121,14 @@ class PictureScaling:
         height, width = size
         sides = checked_sides(model, short_side, long_side)
         sizing, limits = Sizing(*sides), input_size(model)
-        scaled = sizing.scaled((height, width), sides[0], limits)
         bucket = sizing.shapes[sizing.bucket((height, width))]
-        rows, columns = (
-            side if limit is None else limit
-            for side, limit in zip(bucket, limits, strict=True)
-        )
-        return cls((height, width), scaled, (rows, columns))
+        both = [
+            (side, limit or side) for side, limit in zip(bucket, limits, strict=True)
+        ]
+        # Its bucket bounds the picture also where the input of the model is larger.
+        rows, columns = (min(pair) for pair in both)
+        scaled = sizing.scaled((height, width), sides[0], (rows, columns))
+        return cls((height, width), scaled, (both[0][1], both[1][1]))
 
     def batch(self, pictures: Sequence[np.ndarray], size: int) -> dict[str, Any]:
         """Returns the inputs of the model, filled up with black pictures.

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -230,6 +231,27 @@ def test_other_runtimes_give_what_predict_gives(format, tmp_path, rng):
             # Boxes are in pixels.
             tolerance = 1e-3 if name == "boxes" else 1e-5
             np.testing.assert_allclose(answer[name], value, rtol=0, atol=tolerance)
+
+
+def test_a_file_of_a_detector_in_half_precision_computes_in_float32(tmp_path, rng):
+    need_packages("onnx")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = small_detector(class_names=NAMES)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    model = small_detector(class_names=NAMES)
+    model.set_weights(half.get_weights())
+    inputs = {
+        "images": rng.integers(0, 256, (1, SIDE, SIDE, 3), np.uint8),
+        "image_sizes": np.array([[SIDE, SIDE - 8]], "int32"),
+    }
+    answer = run_detector(export_model(half, tmp_path, "onnx"), "onnx")(inputs)
+    assert half.dtype_policy.name == "mixed_bfloat16"
+    for name, value in predicted(model, *inputs.values()).items():
+        tolerance = 1e-3 if name == "boxes" else 1e-5
+        np.testing.assert_allclose(answer[name], value, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize(

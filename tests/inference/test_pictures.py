@@ -7,6 +7,7 @@ import pytest
 from keras_nonlocal import evaluate_coco, predict_picture
 from keras_nonlocal.data import ImageError, coco_dataset
 from keras_nonlocal.data.coco.picture_file import resize_picture
+from keras_nonlocal.data.coco.sizes import Sizing
 from keras_nonlocal.inference.pictures import PictureScaling, fitted_to_input
 from tests.data.coco.annotated import write_many
 from tests.detection.detectors import SIDE, small_detector
@@ -84,6 +85,19 @@ def test_scores_are_those_of_an_evaluation(tmp_path, rng):
             np.sort([entry["score"] for entry in expected]),
             atol=1e-5,
         )
+
+
+@pytest.mark.parametrize("side", [None, SIDE])
+def test_pictures_are_scaled_as_by_the_dataset(rng, side):
+    model = small_detector(side=side)
+    # Nearly square pictures fill a bucket whose shape is that of the other direction.
+    shapes = [(85, 83), (83, 85), *map(tuple, rng.integers(20, 100, (60, 2)).tolist())]
+    sizing = Sizing(SIDE // 2, SIDE)
+    for shape in shapes:
+        scaling = PictureScaling.of(model, shape, SIDE // 2, SIDE)
+        assert scaling.scaled == sizing.in_bucket(shape, SIDE // 2), shape
+        bucket = sizing.shapes[sizing.bucket(shape)]
+        assert scaling.padded == (bucket if side is None else (SIDE, SIDE))
 
 
 def test_a_fixed_input_size_is_kept(model, rng):
