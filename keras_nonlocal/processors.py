@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-_CGROUPS = "/sys/fs/cgroup"
-_OWN_CGROUPS = "/proc/self/cgroup"
+from keras_nonlocal import control_groups
+
 _PROCESSORS = "/proc/cpuinfo"
 # Of x86 processors that multiply bfloat16 numbers, as Linux names them.
 _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
@@ -24,7 +24,7 @@ def has_bfloat16_units() -> bool:
 
     Only Linux on x86 is asked. Elsewhere, the answer is `False`.
     """
-    for line in _lines(Path(_PROCESSORS)):
+    for line in control_groups.lines(Path(_PROCESSORS)):
         name, _, flags = line.partition(":")
         if name.strip() == "flags":
             return not _BFLOAT16_FLAGS.isdisjoint(flags.split())
@@ -42,39 +42,13 @@ def _usable_cores() -> int:
 def _quotas() -> list[int]:
     """Yields the CPU quotas, in cores, of the control groups of this process."""
     quotas = [os.cpu_count() or 1]
-    for folder in _cgroup_folders():
-        words = _words(folder / "cpu.max")
+    for folder in control_groups.folders("cpu"):
+        words = control_groups.words(folder / "cpu.max")
         if not words:
-            words = _words(folder / "cpu.cfs_quota_us")
-            words += _words(folder / "cpu.cfs_period_us")
+            words = control_groups.words(folder / "cpu.cfs_quota_us")
+            words += control_groups.words(folder / "cpu.cfs_period_us")
         # `max` and -1 stand for no limit.
         if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):
             quota, period = map(int, words)
             quotas.append(-(-quota // period))
     return quotas
-
-
-def _cgroup_folders() -> list[Path]:
-    """Yields the folders of this process's control groups and of their parents."""
-    folders = []
-    for line in _lines(Path(_OWN_CGROUPS)):
-        _, controllers, place = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        root = Path(_CGROUPS, "cpu" if controllers else "")
-        group = root / place.lstrip("/")
-        # A container may see its own group as the root.
-        folders += [group, *(above for above in group.parents if root in above.parents)]
-        folders.append(root)
-    return folders
-
-
-def _words(path: Path) -> list[str]:
-    return " ".join(_lines(path)).split()
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
-        return []

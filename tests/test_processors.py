@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_nonlocal import processors
+from keras_nonlocal import control_groups, processors
 
 
 @pytest.fixture
@@ -13,8 +13,8 @@ def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of 16 cores without any limit."""
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(processors, "_usable_cores", lambda: 16)
-    monkeypatch.setattr(processors, "_CGROUPS", str(tmp_path / "fs"))
-    monkeypatch.setattr(processors, "_OWN_CGROUPS", str(tmp_path / "own"))
+    monkeypatch.setattr(control_groups, "_CGROUPS", str(tmp_path / "fs"))
+    monkeypatch.setattr(control_groups, "_OWN_CGROUPS", str(tmp_path / "own"))
     (tmp_path / "own").write_text("0::/pod/container\n")
     return tmp_path
 

@@ -1,6 +1,7 @@
 """Layers in a form that the converters and runtimes of other formats support."""
 
 import re
+from math import prod
 from typing import Any
 
 import keras
@@ -9,7 +10,9 @@ from keras import ops
 from keras_nonlocal.detection import RegionModel
 from keras_nonlocal.layers import NonLocalBlock
 from keras_nonlocal.layers.affinity import SOFTMAX_MODES
+from keras_nonlocal.layers.memory_limit import default_memory_limit
 from keras_nonlocal.layers.position_groups import flatten_positions
+from keras_nonlocal.layers.route_choice import pairs_that_fit
 from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
@@ -109,7 +112,15 @@ class ConvolvedBlock(NonLocalBlock):
             theta = flatten_positions(_convolved(grouped, self.theta))
             phi = flatten_positions(_convolved(keys, self.phi))
         g = flatten_positions(_convolved(keys, self.g))
-        y = weighted_sum(theta, phi, g, self.mode, self._scale(theta), self.route)
+        y = weighted_sum(
+            theta,
+            phi,
+            g,
+            self.mode,
+            self._scale(theta),
+            self.route,
+            memory_limit=self.memory_limit,
+        )
         z = _convolved(self._groups.merge(y, shape), self.out)
         if self.norm is not None:
             z = self.norm(z, training=training)
@@ -142,15 +153,16 @@ def _convolved(x: Tensor, projection: keras.layers.Dense) -> Tensor:
 
 
 def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
-    """Copies a functional model with layers that the runtime of a format supports.
+    """Copies a functional model, and those in it, with layers that a runtime supports.
 
     Any other model is returned unchanged. LiteRT has no 3D pooling, and no loops that
     collect results for a variable number of clips, as chunked attention needs, so
-    blocks compute their whole N×M matrix at once. The ONNX converter rounds quotients
-    toward 0, but a block computes the number of its chunks from variable sizes with
-    rounding down. For OpenVINO, see `ConvolvedBlock`. All of them compute in float32,
-    whatever the model was trained in: runtimes choose the precision when they load a
-    file, and few have all operations in bfloat16.
+    blocks compute their whole N×M matrix at once. In ONNX files, the limit of a block's
+    memory applies to each clip of a batch, and not at all where other sizes are open,
+    because the converter's loops over chunks need fixed ones. For OpenVINO, see
+    `ConvolvedBlock`. All of them compute in float32, whatever the model was trained in:
+    runtimes choose the precision when they load a file, and few have all operations in
+    bfloat16.
     """
     if not isinstance(model, keras.Function):
         return model
@@ -168,15 +180,31 @@ def with_portable_layers(model: keras.Model, format: str) -> keras.Model:
             or (format != "onnx" and layer.mode in SOFTMAX_MODES)
         ):
             config["route"] = "naive"
+        elif isinstance(layer, NonLocalBlock) and layer.mode in SOFTMAX_MODES:
+            config["route"] = _route_for_open_batches(layer)
         if format == "openvino" and _has_plain_projections(layer):
             return ConvolvedBlock.from_config(config)
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=portable)
+    copy = keras.models.clone_model(model, clone_function=portable, recursive=True)
     for layer in model.layers:
         if layer.weights:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
+
+
+def _route_for_open_batches(layer: NonLocalBlock) -> str:
+    """Returns `"chunked"` if the weights of one clip exceed the block's limit.
+
+    The route `"auto"` would put loops over chunks into each file, although few need
+    them.
+    """
+    if layer.route != "auto" or keras.backend.backend() == "torch":
+        return layer.route
+    _, scores = layer.compute_output_spec(layer.input, return_attention_scores=True)
+    limit = layer.memory_limit or default_memory_limit(None)
+    fit = pairs_that_fit(limit, "float32", has_mask=False)
+    return "naive" if prod(scores.shape[1:]) <= fit else "chunked"
 
 
 def detector_in_float32(model: RegionModel) -> RegionModel:

@@ -36,6 +36,7 @@ class NonLocalOptions(TypedDict, total=False):
     epsilon: float
     gamma_initializer: Any
     route: Route
+    memory_limit: int | None
 
 
 # Arguments that are saved unchanged.
@@ -52,6 +53,7 @@ PLAIN = (
     "epsilon",
     "data_format",
     "route",
+    "memory_limit",
 )
 
 

@@ -35,8 +35,9 @@ class NonLocalBlock(NonLocalVariables):
     | `"concatenation"` | `ReLU(w_fᵀ [θ(x_i), φ(x_j)])` | the number of positions j |
 
     The block starts as the identity and can be inserted into a pretrained network. It
-    takes inputs of any size. Results do not depend on the route that computes them, and
-    memory grows linearly with the number of positions (see `route`).
+    takes inputs of any size. Results do not depend on the route that computes them. The
+    memory for the pairs of positions stays below `memory_limit`, and the rest grows
+    linearly with the number of positions.
 
     Under `"mixed_float16"` and `"mixed_bfloat16"`, the pairwise function and the sum
     over j are computed in float32. With float16, `"dot_product"` and `"concatenation"`
@@ -90,7 +91,24 @@ class NonLocalBlock(NonLocalVariables):
             and recomputes them for the gradients. `"fused"` (softmax modes) calls the
             backend's attention kernel. `"associative"` (`"dot_product"`) computes
             `θ (φᵀ g)`. `"sorted"` (`"concatenation"`) sorts w_fᵀφ and takes differences
-            of prefix sums. Defaults to `"auto"`, the cheapest route for the sizes.
+            of prefix sums. Defaults to `"auto"`, the fastest route within
+            `memory_limit`. In the softmax modes, it keeps as many rows of the matrix as
+            fit and treats the others as `"chunked"` does, except with PyTorch, where it
+            is `"fused"` if θ, φ and g have the same width.
+        memory_limit: Integer, bytes that the pairs of positions may take in one call of
+            this block, for batches of any size. What counts are the pairwise affinities
+            and their gradients: in training, three float32 matrices N×M for each clip
+            and group (four on JAX; two more with a mask), of which one is kept from the
+            forward to the backward pass. The same number counts at inference, which
+            needs less. Inputs, projections and other tensors that grow linearly with
+            the number of positions do not count, nor do matrices that are not larger
+            than θ and φ. At least one row of one matrix is computed at a time. Limits
+            the routes `"auto"` and `"chunked"`. Defaults to `None`, a sixteenth of the
+            memory of the device: on CPUs, of what this process may use, with the limits
+            of its control groups; on GPUs, of what JAX or PyTorch report. Otherwise,
+            and on GPUs with TensorFlow unless the program limits their memory, it is
+            1 GiB. A saved `None` is resolved by the machine that loads the model, but
+            exported files have the limit of the machine that wrote them.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
 
@@ -174,7 +192,14 @@ class NonLocalBlock(NonLocalVariables):
             y = ops.matmul(weights, widened(g))
         else:
             y = weighted_sum(
-                theta, phi, g, self.mode, self._scale(theta), self.route, key_mask
+                theta,
+                phi,
+                g,
+                self.mode,
+                self._scale(theta),
+                self.route,
+                key_mask,
+                self.memory_limit,
             )
         z = self.out(self._groups.merge(y, shape))
         if self.norm is not None:

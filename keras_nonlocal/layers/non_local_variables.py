@@ -13,7 +13,7 @@ from keras_nonlocal.layers.fused_batch_normalization import FusedBatchNormalizat
 from keras_nonlocal.layers.initial_values import initializer_of
 from keras_nonlocal.layers.position_groups import SCOPES, PositionGroups, product
 from keras_nonlocal.layers.position_masks import check_mask
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from keras_nonlocal.tensors import Tensor
 
 _INITIALIZERS = (
@@ -50,6 +50,7 @@ class NonLocalVariables(keras.layers.Layer):
         gamma_initializer: Any = "zeros",
         data_format: arguments.DataFormat | None = None,
         route: arguments.Route = "auto",
+        memory_limit: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -82,6 +83,9 @@ class NonLocalVariables(keras.layers.Layer):
         self.gamma_initializer = keras.initializers.get(gamma_initializer)
         self.data_format = data_format or keras.config.image_data_format()
         self.route = route
+        self.memory_limit = arguments.positive_integer_or_none(
+            "memory_limit", memory_limit
+        )
         self._groups = PositionGroups(scope, self.temporal_group_size, self.pool_size)
         self._norm_is_frozen = not self.trainable
         self._states: dict[str, dict[str, Any]] = {}

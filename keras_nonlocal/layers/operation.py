@@ -5,10 +5,11 @@ from keras import ops
 
 from keras_nonlocal.arguments import check_choice
 from keras_nonlocal.layers.affinity import MODES, widened
-from keras_nonlocal.layers.block_arguments import check_real
+from keras_nonlocal.layers.block_arguments import check_real, positive_integer_or_none
 from keras_nonlocal.layers.position_groups import flatten_positions
 from keras_nonlocal.layers.position_masks import zeros_where_masked
-from keras_nonlocal.layers.routes import ROUTES, weighted_sum
+from keras_nonlocal.layers.route_choice import ROUTES
+from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
 
@@ -22,6 +23,7 @@ def non_local_operation(
     scale: float | None = None,
     route: str = "auto",
     key_mask: Tensor = None,
+    memory_limit: int | None = None,
 ) -> Tensor:
     """Computes `y_i = 1/C(x) · Σ_j f(θ_i, φ_j) g_j`, the operation in `NonLocalBlock`.
 
@@ -44,6 +46,8 @@ def non_local_operation(
         route: As in `NonLocalBlock`. Defaults to `"auto"`.
         key_mask: Booleans, `(batch, *key_positions)`. Keys where it is false have no
             weight and do not count in `C(x)`. Defaults to `None`, all keys count.
+        memory_limit: Bytes, as in `NonLocalBlock`. Defaults to `None`, a share of the
+            memory of the device.
 
     Returns:
         `(batch, *positions, d_g)`, in the dtype of `g`; integers become floats.
@@ -64,7 +68,9 @@ def non_local_operation(
     References:
         [Non-local Neural Networks](https://arxiv.org/abs/1711.07971), section 3.
     """
-    operation = NonLocalOperation(mode, scale=scale, route=route)
+    operation = NonLocalOperation(
+        mode, scale=scale, route=route, memory_limit=memory_limit
+    )
     if (w_f is None) == (mode == "concatenation"):
         raise ValueError(
             "`w_f` must be given with mode='concatenation' and no other mode. "
@@ -85,6 +91,7 @@ class NonLocalOperation(keras.Operation):
         *,
         scale: float | None = None,
         route: str = "auto",
+        memory_limit: int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
@@ -98,6 +105,7 @@ class NonLocalOperation(keras.Operation):
         self.mode = mode
         self.scale = scale
         self.route = route
+        self.memory_limit = positive_integer_or_none("memory_limit", memory_limit)
 
     def call(
         self,
@@ -122,7 +130,9 @@ class NonLocalOperation(keras.Operation):
             phi = zeros_where_masked(phi, ops.expand_dims(key_mask, -1))
         if w_f is not None:
             theta, phi = _pair_terms(theta, phi, w_f)
-        y = weighted_sum(theta, phi, g, self.mode, scale, self.route, key_mask)
+        y = weighted_sum(
+            theta, phi, g, self.mode, scale, self.route, key_mask, self.memory_limit
+        )
         return ops.reshape(ops.cast(y, g.dtype), (*shape[:-1], g.shape[-1]))
 
     def compute_output_spec(

@@ -1,37 +1,23 @@
-"""The routes to compute the weighted sum, and the choice between them by size."""
+"""The routes to compute the weighted sum."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_nonlocal.layers.affinity import (
-    SOFTMAX_MODES,
-    averaged,
-    key_bias,
-    pairwise_weights,
-    widened,
-)
+from keras_nonlocal.layers.affinity import averaged, key_bias, pairwise_weights, widened
 from keras_nonlocal.layers.chunked_softmax import pad_with_zeros, softmax_in_chunks
+from keras_nonlocal.layers.memory_limit import default_memory_limit
+from keras_nonlocal.layers.route_choice import (
+    choose_route,
+    pairs_that_fit,
+    rows_that_fit,
+)
 from keras_nonlocal.layers.sorted_concatenation import relu_weighted_sum
 from keras_nonlocal.tensors import Tensor
 
-_SOFTMAX_ROUTES = ("auto", "naive", "chunked", "fused")
-ROUTES = {
-    **dict.fromkeys(SOFTMAX_MODES, _SOFTMAX_ROUTES),
-    "dot_product": ("auto", "naive", "associative"),
-    "concatenation": ("auto", "naive", "sorted"),
-}
-
-# Numbers of pairs (i, j), summed over the batch.
-_MAX_PAIRS_AT_ONCE = 2**24  # 64 MiB of float32.
+# More pairs (i, j) in a chunk are not faster.
 _PAIRS_IN_A_CHUNK = 6 * 2**20
-_MIN_PAIRS_TO_SORT = 2**19
-# Matrix products are slow with fewer rows per chunk.
-_MIN_ROWS_IN_A_CHUNK = 64
-# Assumed values of sizes that are unknown when a graph is built.
-_ASSUMED_BATCH = 4
-_ASSUMED_POSITIONS = 2**13
 
 
 def weighted_sum(
@@ -42,6 +28,7 @@ def weighted_sum(
     scale: float,
     route: str = "auto",
     key_mask: Tensor = None,
+    memory_limit: int | None = None,
 ) -> Tensor:
     """Computes `Σ_j f(x_i, x_j) / C(x) g_j` by the given route.
 
@@ -55,15 +42,21 @@ def weighted_sum(
         route: One of `ROUTES[mode]`.
         key_mask: Booleans, `(batch, M)`: the keys to sum over. The other keys need
             finite values in `phi`. Defaults to `None`, all keys.
+        memory_limit: Bytes, as in `NonLocalBlock`. Defaults to `None`, a share of the
+            memory of the device.
 
     Returns:
         `(batch, N, d_g)`, in float32 if the arguments are narrower, or in their dtype
         if the kernel of the fused route itself sums in float32.
     """
-    if route == "auto":
-        route = choose_route(mode, theta.shape, phi.shape, g.shape[-1])
     if key_mask is not None:
         g = ops.where(ops.expand_dims(key_mask, -1), g, ops.zeros((), dtype=g.dtype))
+    if memory_limit is None:
+        memory_limit = default_memory_limit(theta)
+    dtype = keras.backend.standardize_dtype(theta.dtype)
+    fit = pairs_that_fit(memory_limit, dtype, key_mask is not None)
+    if route == "auto":
+        route = choose_route(mode, theta.shape, phi.shape, g.shape[-1], fit)
     if route == "fused" and _kernel_widens(theta.dtype):
         return _fused(theta, phi, g, scale, key_mask)
     theta, phi, g = widened(theta), widened(phi), widened(g)
@@ -73,7 +66,9 @@ def weighted_sum(
         phi = phi * scale  # The smaller of the two in a block.
     if route == "chunked":
         bias = key_bias(key_mask, theta.dtype)
-        return softmax_in_chunks(theta, phi, g, _rows_in_a_chunk(theta, phi), bias)
+        return softmax_in_chunks(theta, phi, g, _pairs_in_a_chunk(fit), bias)
+    if route == "mixed":
+        return _mixed(theta, phi, g, mode, key_mask, fit)
     if route == "naive":
         return ops.matmul(pairwise_weights(theta, phi, mode, key_mask), g)
     keys = averaged(phi, phi, key_mask)
@@ -82,58 +77,22 @@ def weighted_sum(
     return relu_weighted_sum(averaged(theta, phi, key_mask), keys, g)
 
 
-def choose_route(
-    mode: str,
-    theta_shape: tuple[int | None, ...],
-    phi_shape: tuple[int | None, ...],
-    width_g: int,
-) -> str:
-    """Returns the cheapest route. If N·M is large, its memory is linear in N.
-
-    Args:
-        mode: One of `MODES`.
-        theta_shape: `(batch, N, d)`; all but the widths may be `None`.
-        phi_shape: `(batch, M, d)`.
-        width_g: Channels of g, d_g.
-
-    Returns:
-        One of `ROUTES[mode]`, never `"auto"`.
-    """
-    batch, queries, keys = _known_sizes(theta_shape, phi_shape)
-    pairs = batch * queries * keys
-    width: int = theta_shape[-1]  # type: ignore[assignment]
-    if mode == "dot_product":
-        naive = queries * keys * (width + width_g)
-        associative = (queries + keys) * width * width_g
-        return "associative" if associative < naive else "naive"
-    if mode == "concatenation":
-        return "sorted" if pairs >= _MIN_PAIRS_TO_SORT else "naive"
-    # Only PyTorch's kernel is fast and linear in memory on every device, provided that
-    # keys and values have the same width.
-    if keras.backend.backend() == "torch" and width == width_g:
-        return "fused"
-    return "chunked" if pairs > _MAX_PAIRS_AT_ONCE else "naive"
+def _pairs_in_a_chunk(fit: int) -> int:
+    return max(min(_PAIRS_IN_A_CHUNK, fit), 1)
 
 
-def _known_sizes(
-    theta_shape: tuple[int | None, ...], phi_shape: tuple[int | None, ...]
-) -> tuple[int, int, int]:
-    """Returns the batch size, N and M, or assumed values."""
-    return (
-        _ASSUMED_BATCH if theta_shape[0] is None else theta_shape[0],
-        _ASSUMED_POSITIONS if theta_shape[1] is None else theta_shape[1],
-        _ASSUMED_POSITIONS if phi_shape[1] is None else phi_shape[1],
-    )
-
-
-def _rows_in_a_chunk(theta: Tensor, phi: Tensor) -> Tensor:
-    batch, _, keys = _known_sizes(theta.shape, phi.shape)
-    rows = max(_PAIRS_IN_A_CHUNK // max(batch * keys, 1), _MIN_ROWS_IN_A_CHUNK)
-    count = ops.shape(theta)[1]
-    if not isinstance(count, int):
-        return ops.minimum(rows, count)
-    # Chunks of equal size need the least padding.
-    return -(-count // -(-count // rows))
+def _mixed(
+    theta: Tensor, phi: Tensor, g: Tensor, mode: str, key_mask: Tensor, fit: int
+) -> Tensor:
+    """Keeps the weights of as many rows as fit, and recomputes those of the others."""
+    in_a_chunk = _pairs_in_a_chunk(fit // 2)
+    rows = rows_that_fit(theta, phi, fit, in_a_chunk)
+    bias = key_bias(key_mask, theta.dtype)
+    if isinstance(rows, int) and rows == 0:
+        return softmax_in_chunks(theta, phi, g, in_a_chunk, bias)
+    weights = pairwise_weights(theta[:, :rows], phi, mode, key_mask)
+    others = softmax_in_chunks(theta[:, rows:], phi, g, in_a_chunk, bias)
+    return ops.concatenate([ops.matmul(weights, g), others], axis=1)
 
 
 def _kernel_widens(dtype: Any) -> bool:

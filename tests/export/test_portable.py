@@ -185,16 +185,21 @@ def test_a_missing_converter_is_named(tmp_path, monkeypatch):
 
 
 def test_blocks_of_open_size_get_a_route_that_converts():
-    fixed, open_size = small_network(), small_network(input_shape=OPEN)
+    networks = (
+        small_network(),
+        small_network(memory_limit=1),
+        small_network(input_shape=OPEN),
+        small_network(mode="dot_product"),
+    )
     routes = [
         next(
             layer.route
             for layer in with_portable_layers(model, "onnx").layers
             if hasattr(layer, "route")
         )
-        for model in (fixed, open_size)
+        for model in networks
     ]
-    assert routes == ["auto", "naive"]
+    assert routes == ["naive", "chunked", "naive", "auto"]
 
 
 @pytest.mark.parity

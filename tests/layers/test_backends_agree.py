@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import assert_gradients_are_close
 
 pytestmark = pytest.mark.parity

@@ -17,6 +17,11 @@ CONSTRUCTION = [
         "`route` must be one of 'auto', 'naive' or 'associative'",
         "route='chunked'",
     ),
+    ({"memory_limit": 0}, "`memory_limit` must be a positive", "memory_limit=0"),
+    ({"memory_limit": -1}, "`memory_limit` must be a positive", "memory_limit=-1"),
+    ({"memory_limit": 1e9}, "`memory_limit` must be an integer", "limit=1000000000.0"),
+    ({"memory_limit": True}, "`memory_limit` must be an integer", "limit=True"),
+    ({"memory_limit": "1G"}, "`memory_limit` must be an integer", "limit='1G'"),
     ({"normalization": "layer"}, "`normalization` must", "normalization='layer'"),
     ({"data_format": "NHWC"}, "`data_format` must", "data_format='NHWC'"),
     ({"intermediate_channels": 0}, "`intermediate_channels`", "channels=0"),
@@ -154,6 +159,7 @@ def test_other_number_of_channels_after_the_build():
 OPERATION = [
     ({"mode": "softmax"}, {}, "`mode` must be one of", "mode='softmax'"),
     ({"route": "sorted"}, {}, "`route` must be one of", "route='sorted'"),
+    ({"memory_limit": 0}, {}, "`memory_limit` must be a positive", "memory_limit=0"),
     ({"mode": "concatenation"}, {}, "`w_f` must be given with", "w_f=None"),
     ({"w_f": np.zeros(8)}, {}, "`w_f` must be given with", "w_f=a tensor"),
     (

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock, non_local_operation
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     block_value_and_gradients,
@@ -39,6 +39,7 @@ CONFIG = {
     "gamma_initializer": "ones",
     "data_format": "channels_first",
     "route": "sorted",
+    "memory_limit": 12345,
     "name": "block",
     "dtype": "mixed_bfloat16",
     "trainable": False,

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_nonlocal.layers import non_local_operation
 from keras_nonlocal.layers.chunked_softmax import softmax_in_chunks
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     assert_gradients_are_close,
@@ -217,12 +217,12 @@ def _rounded(array, dtype):
     return as_numpy(ops.cast(ops.convert_to_tensor(array, "float32"), dtype))
 
 
-def operation_arrays(rng, queries, keys, width=4, width_g=5):
+def operation_arrays(rng, queries, keys, width=4, width_g=5, batch=2):
     """θ, φ, g and w_f for `non_local_operation`."""
     shapes = {
-        "theta": (2, queries, width),
-        "phi": (2, keys, width),
-        "g": (2, keys, width_g),
+        "theta": (batch, queries, width),
+        "phi": (batch, keys, width),
+        "g": (batch, keys, width_g),
         "w_f": (2 * width,),
     }
     return {name: np.float32(rng.normal(size=shape)) for name, shape in shapes.items()}
@@ -273,13 +273,14 @@ def test_thousands_of_positions(rng, mode, route):
         )
 
 
-@pytest.mark.parametrize("rows", [1, 4, 5, 8, 13])
-def test_chunks_of_any_number_of_rows(rng, rows):
-    arrays = operation_arrays(rng, queries=13, keys=7)
+# Rows of one element of the batch, whole elements, and all of them.
+@pytest.mark.parametrize("max_pairs", [1, 30, 36, 56, 91, 182, 290, 1000])
+def test_chunks_of_any_size(rng, max_pairs):
+    arrays = operation_arrays(rng, queries=13, keys=7, batch=3)
     del arrays["w_f"]
-    upstream = np.float32(rng.normal(size=(2, 13, 5)))
+    upstream = np.float32(rng.normal(size=(3, 13, 5)))
     value, gradients = value_and_gradients(
-        lambda t: softmax_in_chunks(t["theta"], t["phi"], t["g"], rows),
+        lambda t: softmax_in_chunks(t["theta"], t["phi"], t["g"], max_pairs),
         arrays,
         upstream,
     )

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_nonlocal.layers import NonLocalBlock, non_local_operation
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     assert_gradients_are_close,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.layers import NonLocalBlock
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import (
     as_numpy,
     block_value_and_gradients,

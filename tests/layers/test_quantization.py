@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from keras_nonlocal.training import ReplicatedModel
 from tests.layers.gradients import as_numpy
 from tests.layers.random_blocks import random_block

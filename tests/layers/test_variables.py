@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_nonlocal.layers import NonLocalBlock, non_local_operation
-from keras_nonlocal.layers.routes import ROUTES
+from keras_nonlocal.layers.route_choice import ROUTES
 from tests.layers.gradients import as_numpy
 
 SHAPE = (2, 4, 8)

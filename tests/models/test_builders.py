@@ -92,6 +92,7 @@ def test_options_reach_every_block(rng):
         "normalization": None,
         "epsilon": 0.25,
         "route": "naive",
+        "memory_limit": 2**20,
     }
     model = keras_nonlocal.NLResNet50C2D(
         nonlocal_options=options, nonlocal_blocks={"res4": (1, 3, 5)}, **SMALL
@@ -103,6 +104,7 @@ def test_options_reach_every_block(rng):
         assert not block.scale
         assert not block.use_bias
         assert (block.epsilon, block.route) == (0.25, "naive")
+        assert block.memory_limit == 2**20
         assert block.g.kernel.shape[-1] == options["intermediate_channels"]
         assert np.all(keras.ops.convert_to_numpy(block.out.kernel) == 1)
     kernels = [keras.ops.convert_to_numpy(block.g.kernel) for block in blocks]
