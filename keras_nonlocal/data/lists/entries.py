@@ -1,5 +1,6 @@
 """The lines of a list of videos, their errors, and the videos that they name."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,8 @@ from keras_nonlocal.data.lists.video_list import Label, VideoList, label_problem
 
 FilePath = str | os.PathLike[str]
 
+# Characters that are split at once.
+_BLOCK = 2**20
 # Characters of a line in an error.
 _MOST_SHOWN = 160
 _HEADINGS = re.compile(r'"?(path|file|filename|video)"?\W+"?labels?"?', re.IGNORECASE)
@@ -17,12 +20,28 @@ _HEADINGS = re.compile(r'"?(path|file|filename|video)"?\W+"?labels?"?', re.IGNOR
 def numbered_lines(file: FilePath) -> Iterator[tuple[int, str]]:
     """Yields the lines that are not blank and their numbers, starting at 1."""
     with files.open_text(file) as lines:
-        for number, line in enumerate(lines, start=1):
-            if "\0" in line:
-                expected = "text in UTF-8, or in UTF-16 with a byte order mark"
-                raise bad_line(file, number, line.strip(), expected)
-            if line.strip():
-                yield number, line.strip()
+        yield from numbered(file, lines)
+
+
+def numbered(
+    file: FilePath, lines: Iterable[str], first: int = 1
+) -> Iterator[tuple[int, str]]:
+    """As `numbered_lines`, for some lines of which the first has this number."""
+    for number, line in enumerate(lines, start=first):
+        if "\0" in line:
+            expected = "text in UTF-8, or in UTF-16 with a byte order mark"
+            raise bad_line(file, number, line.strip(), expected)
+        if line.strip():
+            yield number, line.strip()
+
+
+def blocks_of_lines(file: FilePath) -> Iterator[tuple[int, list[str]]]:
+    """Yields the number of the first line of each block, and its lines with ends."""
+    first = 1
+    with files.open_text(file) as text:
+        while lines := text.readlines(_BLOCK):
+            yield first, lines
+            first += len(lines)
 
 
 def is_heading(line: str) -> bool:
@@ -107,14 +126,39 @@ class Entries:
     ) -> None:
         """Adds the video of a line."""
         if indices not in self._checked:
-            classes = dict.fromkeys(indices)
-            label = tuple(self._classes.setdefault(index, index) for index in classes)
-            count = None if self._class_names is None else len(self._class_names)
-            check_label(self._file, number, line, label, count)
+            label = self._label(indices)
+            check_label(self._file, number, line, label, self._num_classes)
             self._checked[indices] = label
         self._paths.append(path)
         self._labels.append(self._checked[indices])
         self._segments.append(segment)
+
+    def add_plain(
+        self, paths: Sequence[str], ends: Sequence[str], indices: Mapping[str, int]
+    ) -> bool:
+        """Adds videos as `split_plain_lines` returns them, unless an index is wrong.
+
+        Returns:
+            Whether they are added.
+        """
+        if any(label_problem(index, self._num_classes) for index in indices.values()):
+            return False
+        labels = {
+            end: self._checked.setdefault((index,), self._label((index,)))
+            for end, index in indices.items()
+        }
+        self._paths.extend(paths)
+        self._labels.extend(map(labels.__getitem__, ends))
+        self._segments.extend(itertools.repeat(None, len(paths)))
+        return True
+
+    @property
+    def _num_classes(self) -> int | None:
+        return None if self._class_names is None else len(self._class_names)
+
+    def _label(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        classes = dict.fromkeys(indices)
+        return tuple(self._classes.setdefault(index, index) for index in classes)
 
     def videos(self, several_labels: bool) -> VideoList:
         """Returns the list."""

@@ -11,8 +11,10 @@ from keras_nonlocal.data.lists.entries import (
     Entries,
     FilePath,
     bad_line,
+    blocks_of_lines,
     check_label,
     is_heading,
+    numbered,
     numbered_lines,
 )
 from keras_nonlocal.data.lists.line_parts import (
@@ -22,6 +24,7 @@ from keras_nonlocal.data.lists.line_parts import (
     trailing_numbers,
     unquoted,
 )
+from keras_nonlocal.data.lists.plain_lines import joined, split_plain_lines
 from keras_nonlocal.data.lists.video_list import VideoList
 
 
@@ -72,15 +75,21 @@ def read_path_label_list(
     if not with_labels:
         return VideoList(tuple(_bare_paths(file, root)))
     entries = Entries(file, class_names)
-    for number, line in numbered_lines(file):
-        if number == 1 and is_heading(line):
-            continue
-        found = path_and_indices(line, several_labels)
-        if found is None or not found[0]:
-            expected = "a path and a class index, an integer from 0"
-            raise bad_line(file, number, line, expected)
-        path, indices = found
-        entries.add(number, line, os.path.join(root, path), indices)
+    for first, lines in blocks_of_lines(file):
+        plain = None if several_labels else split_plain_lines(lines)
+        if plain is not None:
+            paths, ends, labels = plain
+            if entries.add_plain(joined(root, paths), ends, labels):
+                continue
+        for number, line in numbered(file, lines, first):
+            if number == 1 and is_heading(line):
+                continue
+            found = path_and_indices(line, several_labels)
+            if found is None or not found[0]:
+                expected = "a path and a class index, an integer from 0"
+                raise bad_line(file, number, line, expected)
+            path, indices = found
+            entries.add(number, line, os.path.join(root, path), indices)
     return entries.videos(several_labels)
 
 

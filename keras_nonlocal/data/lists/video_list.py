@@ -50,9 +50,14 @@ class VideoList:
     segments: tuple[tuple[float, float] | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        self._set("paths", (os.fspath(path) for path in self.paths))
+        self._set("paths", self.paths)
+        # A check of the types takes a tenth of the time for long lists.
+        if not {*map(type, self.paths)} <= {str}:
+            self._set("paths", map(os.fspath, self.paths))
         if self.labels is not None:
-            self._set("labels", map(_plain_label, self.labels))
+            self._set("labels", self.labels)
+            if not {*map(type, self.labels)} <= {int}:
+                self._set("labels", map(_plain_label, self.labels))
         if self.class_names is not None:
             self._set("class_names", map(str, self.class_names))
         if self.segments is not None:
@@ -190,6 +195,11 @@ class VideoList:
 
     def _are_plain_indices(self, count: int | None) -> bool:
         """Whether all labels are valid, by a fast check for long lists."""
+        labels = self.labels or ()
+        if {*map(type, labels)} == {int}:
+            return not any(
+                label_problem(index, count) for index in (min(labels), max(labels))
+            )
         flat = [*self._indices()]
         extremes = (min(flat), max(flat)) if {*map(type, flat)} == {int} else flat
         return not any(label_problem(index, count) for index in extremes) and all(
