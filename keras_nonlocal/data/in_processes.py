@@ -73,7 +73,8 @@ class InProcesses:
             return next(self._results[0])
         except RuntimeError as error:
             raise RuntimeError(
-                f"A process of `workers` ended, maybe for want of memory. "
+                "A process of `workers` ended, for want of memory or because the "
+                'program does not do its work under `if __name__ == "__main__":`. '
                 f"Received: {error}"
             ) from error
 
