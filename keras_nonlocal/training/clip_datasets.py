@@ -5,7 +5,7 @@ from typing import Any
 
 _ATTRIBUTES = (
     *("class_names", "category_ids", "clip_info", "file_paths", "batch_paths"),
-    *("num_shards", "batch_size", "failures", "wrong_objects"),
+    *("num_shards", "failures", "wrong_objects"),
 )
 
 
@@ -41,10 +41,4 @@ def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
             return transform_clips(clips.resume(epoch, batch), function)
 
         transformed.resume = resume
-    if hasattr(clips, "for_workers"):
-
-        def for_workers(num_workers: int) -> Any:
-            return transform_clips(clips.for_workers(num_workers), function)
-
-        transformed.for_workers = for_workers
     return transformed

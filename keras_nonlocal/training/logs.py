@@ -43,6 +43,7 @@ class Throughput(keras.callbacks.Callback):
         self._speed = f"{unit}_per_second"
         # Number of clips and seconds of waiting for each batch.
         self._batches: list[tuple[int, float]] = []
+        self._num_shards = 1
         self._begin: float | None = None
         self._num_uncounted = 0
         self._figures: dict[str, float] = {}
@@ -54,6 +55,7 @@ class Throughput(keras.callbacks.Callback):
             clips: A `tf.data.Dataset` of batches to pass to `model.fit`. A dataset of
                 `keras_nonlocal.data` can still be resumed.
         """
+        self._num_shards = getattr(clips, "num_shards", 1)
         return transform_clips(clips, self._timed)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -79,7 +81,7 @@ class Throughput(keras.callbacks.Callback):
         if counted and seconds > 0:
             num_clips, waits = np.sum(counted, axis=0)
             self._figures = {
-                self._speed: float(num_clips / seconds),
+                self._speed: float(self._num_shards * num_clips / seconds),
                 "data_wait": float(min(waits / seconds, 1.0)),
             }
         if logs is not None:
@@ -92,15 +94,11 @@ class Throughput(keras.callbacks.Callback):
     def _timed(self, clips: Any) -> Any:
         import tensorflow as tf
 
-        # The other workers receive as many clips.
-        num_shards = getattr(clips, "num_shards", 1)
-
         def asked() -> np.float64:
             return np.float64(time.perf_counter())
 
         def received(start: np.float64, num_clips: np.int64) -> np.bool_:
-            wait = time.perf_counter() - float(start)
-            self._batches.append((int(num_clips) * num_shards, wait))
+            self._batches.append((int(num_clips), time.perf_counter() - float(start)))
             return np.True_
 
         def ask(_: Any) -> Any:

@@ -155,14 +155,11 @@ class ListPipeline(ClipPipeline):
     def _path(self, index: int) -> str:
         return self._loader.videos.paths[index]
 
-    @property
-    def _num_shards(self) -> int:
-        return self._order.shard.count
-
-    def _clips(self, items: Any, length: int | None, num_workers: int) -> Any:
-        dataset = super()._clips(items, length, num_workers)
+    def _clips(self, items: Any, length: int | None) -> Any:
+        dataset = super()._clips(items, length)
         _add_attributes(dataset, self._loader.videos, self._elements)
         dataset.batch_paths = self._batch_paths
+        dataset.num_shards = self._order.shard.count
         if isinstance(self._loader, ClosableLoader):
             # TensorFlow keeps the functions of a dataset, and so the loader.
             weakref.finalize(dataset, self._loader.close)

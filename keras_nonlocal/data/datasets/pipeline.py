@@ -2,7 +2,6 @@
 
 import abc
 import os
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,31 +67,12 @@ class ClipPipeline(abc.ABC):
     def _label(self, index: int, *content: Any) -> Label:
         """Returns the label of an item, a class index or a tuple of them."""
 
-    @property
-    def _has_parts_for_workers(self) -> bool:
-        # A part has fewer full batches than all of them have, and processes that load
-        # one video after the other load all videos.
-        batches = self._batches
-        return bool(batches.size and not batches.drop_remainder and not self._in_order)
-
-    @property
-    def _num_shards(self) -> int:
-        """Number of workers whose datasets have a share each of the videos."""
-        return 1
-
     def _first_item(self, epoch: int, batch: int) -> int:
         """Returns the number of an epoch's items before a batch."""
         return batch * (self._batches.size or 1)
 
-    def dataset(self, num_workers: int = 1) -> ClipDataset:
-        """Returns the dataset, each iteration of which is the next epoch.
-
-        Args:
-            num_workers: Number of workers of a `tf.distribute` strategy, of which each
-                loads only its part of each batch. The result can then be iterated
-                through the strategy only. Defaults to `1`: one that the strategy
-                divides after all workers have loaded all clips.
-        """
+    def dataset(self) -> ClipDataset:
+        """Returns the dataset, each iteration of which is the next epoch."""
         tf = self._tf
 
         def begin(_: Any) -> Any:
@@ -100,11 +80,9 @@ class ClipPipeline(abc.ABC):
             return self._items(tf.ensure_shape(epoch, ()))
 
         items = tf.data.Dataset.range(1).flat_map(self._as_is(begin))
-        return self._clips(items, self._length, num_workers)
+        return self._clips(items, self._length)
 
-    def _resume(
-        self, epoch: int, batch: int = 0, *, num_workers: int = 1
-    ) -> ClipDataset:
+    def _resume(self, epoch: int, batch: int = 0) -> ClipDataset:
         """Returns the rest of an epoch; see `ClipDataset.resume`."""
         check_count("epoch", epoch)
         check_count("batch", batch)
@@ -112,18 +90,10 @@ class ClipPipeline(abc.ABC):
         first = self._first_item(epoch, batch)
         items = self._items(self._tf.constant(epoch, self._tf.int64)).skip(first)
         length = None if self._length is None else max(self._length - first, 0)
-        return self._clips(items, length, num_workers)
+        return self._clips(items, length)
 
-    def _clips(self, items: Any, length: int | None, num_workers: int) -> Any:
+    def _clips(self, items: Any, length: int | None) -> Any:
         tf = self._tf
-        policies = tf.data.experimental.AutoShardPolicy
-        # The graph contains no files that `tf.data` could distribute to workers.
-        policy = policies.DATA
-        if num_workers > 1:
-            # The strategy puts the number of the worker here. A worker's batches have
-            # items of the same batches of the epoch then, every `num_workers`-th one.
-            hint = tf.data.experimental.SHARD_HINT
-            items, length, policy = items.shard(hint, hint), None, policies.HINT
         dataset = self._load_all(items)
         if length is not None:
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
@@ -134,14 +104,13 @@ class ClipPipeline(abc.ABC):
         if self._batches.size is not None:
             dataset = dataset.batch(self._batches.size, self._batches.drop_remainder)
         options = tf.data.Options()
-        options.experimental_distribute.auto_shard_policy = policy
+        # The graph contains no files that `tf.data` could distribute to workers.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
         dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
         dataset.failures = self._failures
-        dataset.resume = partial(self._resume, num_workers=num_workers)
-        dataset.num_shards = self._num_shards * num_workers
-        dataset.batch_size = self._batches.size
-        if dataset.num_shards == 1 and self._has_parts_for_workers:
-            dataset.for_workers = self.dataset
+        dataset.resume = self._resume
         return dataset
 
     def _load_all(self, items: Any) -> Any:

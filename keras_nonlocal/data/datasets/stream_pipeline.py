@@ -90,12 +90,8 @@ class StreamPipeline(ClipPipeline):
             )
         return label
 
-    @property
-    def _num_shards(self) -> int:
-        return self._shard.count
-
-    def _clips(self, items: Any, length: int | None, num_workers: int) -> Any:
-        dataset = super()._clips(items, length, num_workers)
+    def _clips(self, items: Any, length: int | None) -> Any:
+        dataset = super()._clips(items, length)
         dataset.class_names = [*(self._stream.class_names or ())] or None
         dataset.clip_info = self._elements.clip_info(dataset.class_names)
         dataset.file_paths = None

@@ -14,7 +14,6 @@ from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.resumable.training_checkpoints import TrainingCheckpoints
 from keras_nonlocal.training.strategies import is_chief
 from keras_nonlocal.training.workers.agreement import all_workers_have
-from keras_nonlocal.training.workers.own_parts import loaded_apart
 
 _OWN_ARGUMENTS = {"x", "y", "batch_size", "initial_epoch", "steps_per_epoch", "shuffle"}
 
@@ -74,11 +73,8 @@ def fit_resumably(
     Nothing is saved while the loss or a weight is infinite or NaN. The files keep the
     last finite state, from which the same call resumes.
 
-    Under `tf.distribute.MultiWorkerMirroredStrategy`, a worker decodes only the clips
-    that it trains on, if they are a dataset of `keras_nonlocal.data` without `shard`,
-    `workers` and `drop_remainder`. Under a `tf.distribute` strategy, the chief alone
-    saves the values of all replicas, and in several processes of JAX, the first one
-    does. The other workers must see the
+    Under a `tf.distribute` strategy, the chief alone saves the values of all replicas,
+    and in several processes of JAX, the first one does. The other workers must see the
     same `directory`. If one worker is lost, restart all of them. Where workers differ,
     the chief's values are used: the sums of metrics in an epoch that is resumed in the
     middle, and the statistics of batch normalization in models that do not synchronize
@@ -158,14 +154,13 @@ def fit_resumably(
                     part,
                     initial_epoch=checkpoints.next_epoch,
                     epochs=last_epoch,
-                    validation_data=loaded_apart(validation_data, strategy),
+                    validation_data=validation_data,
                     callbacks=[*(callbacks or ()), checkpoints],
                     shuffle=False,
                     **fit_arguments,
                 )
 
-        own = loaded_apart(clips, strategy)
-        _fit_rest(model, own, epochs, checkpoints, callbacks or (), fit)
+        _fit_rest(model, clips, epochs, checkpoints, callbacks or (), fit)
         return _history(model, checkpoints.logs)
 
 
