@@ -24,10 +24,11 @@ def open_any_video(path: str) -> PyAVReader | FrameFolderReader | RecordReader:
 
 
 def reader_of_list(paths: Sequence[str]) -> OpenVideo:
-    """Returns the `open_video` for a list: `RecordReader` if all of it are records.
+    """Returns the `open_video` for a list of files: `RecordReader` for records alone.
 
     Datasets of `tf.data` recognize this class and decode without Python.
     """
-    if paths and all(path.lower().endswith(RECORD_EXTENSION) for path in paths):
-        return RecordReader
-    return PyAVReader
+    are_records = [path.lower().endswith(RECORD_EXTENSION) for path in paths]
+    if not any(are_records):
+        return PyAVReader
+    return RecordReader if all(are_records) else open_any_video

@@ -40,7 +40,8 @@ def test_the_reader_is_that_of_the_path(paths):
             assert type(reader) is kind
             assert len(reader.times) == count
     assert reader_of_list(paths[2:]) is RecordReader
-    assert reader_of_list(paths) is reader_of_list(()) is PyAVReader
+    assert reader_of_list(paths) is open_any_video
+    assert reader_of_list(paths[:1]) is reader_of_list(()) is PyAVReader
 
 
 def test_a_record_is_not_taken_for_a_stream_of_jpegs(paths):

@@ -119,6 +119,16 @@ def test_a_run_ends_with_the_epoch_whose_weights_are_lost(settings):
     assert (info.value.epoch, info.value.culprit) == (0, "conv1_conv/kernel")
 
 
+def test_a_run_whose_last_update_loses_the_weights_does_not_end_well(settings):
+    class Lose(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel = self.model.get_layer("conv1_conv").kernel
+            kernel.assign(kernel * np.nan)
+
+    with pytest.raises(NonFiniteLossError, match=r"loss of epoch 0.* is \d"):
+        run_training(settings.replace(epochs=1), verbose=0, callbacks=[Lose()])
+
+
 def videos_of(folder):
     listed = list_directory(folder, labels=None)
     from keras_nonlocal.data import VideoList
