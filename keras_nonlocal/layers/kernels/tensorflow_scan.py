@@ -43,6 +43,8 @@ def scan(
         step,
         (0, carry, arrays),
         parallel_iterations=1,
+        # XLA keeps what the gradients of a loop may need in lists of this size.
+        maximum_iterations=steps,
     )
     stacked = tuple(array.stack() for array in arrays)
     for result, shape in zip(stacked, shapes, strict=True):
