@@ -56,7 +56,11 @@ def own_step(case: dict[str, Any]) -> Made:
     a = keras.ops.cast(keras.random.normal((side, side), seed=1), compute_dtype)
 
     def multiply() -> None:
-        np.asarray(keras.ops.convert_to_numpy(keras.ops.matmul(a, a)[0, 0]))
+        np.asarray(
+            keras.ops.convert_to_numpy(
+                keras.ops.cast(keras.ops.matmul(a, a)[0, 0], "float32")
+            )
+        )
 
     def step() -> None:
         if case["step"] == "inference":
