@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal.cli.finite_scores import warn_unless_finite
 from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
@@ -90,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
         known_class_names(model, options),
     )
     result = _evaluation(model, videos, options)
+    warn_unless_finite(result.scores)
     if options.json:
         print_json(result.to_dict())
     else:

@@ -121,6 +121,8 @@ def _add_full_size_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     given = given_fields(options)
+    # Those that train several runs here, not those that decode for one.
+    del given["workers"]
     try:
         return _run(options, given)
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.cli.camera import add_camera_option, check_camera, predict_camera
+from keras_nonlocal.cli.finite_scores import warn_unless_finite
 from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.class_names import (
     add_class_names_option,
@@ -91,6 +92,7 @@ def run(options: argparse.Namespace) -> int:
                 table.write(prediction.cells(header))
             if not options.json:
                 prediction.print()
+    warn_unless_finite([s for _, s in each.best] for each in found if not each.error)
     if options.json:
         print_json({"videos": [prediction.to_dict() for prediction in found]})
     return 1 if any(prediction.error for prediction in found) else 0

@@ -76,14 +76,8 @@ class VideoScorer:
         ):
             if isinstance(scores, VideoError):
                 yield index, scores
-                continue
-            reduced = reduce_views(scores, self.reduction, self.own.activation)
-            if not np.isfinite(reduced).all():
-                raise ValueError(
-                    "The outputs of a model must be finite; train it anew if its loss "
-                    f"was not. Received: {reduced} for {videos.paths[index]!r}"
-                )
-            yield index, reduced
+            else:
+                yield index, reduce_views(scores, self.reduction, self.own.activation)
 
     def in_order(self, videos: VideoList) -> Iterator[np.ndarray | VideoError]:
         """Scores all videos of a list.

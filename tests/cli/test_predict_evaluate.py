@@ -177,8 +177,14 @@ def test_scores_that_are_nan_are_null(folder, capsys):
     model.save(folder / "nan.keras")
     command = ["predict", "nan.keras", "videos/a/x.mp4", *VIEWS, "--json"]
     assert main(command) == 0
-    row = json.loads(capsys.readouterr().out, parse_constant=refuse)["videos"][0]
+    printed = capsys.readouterr()
+    row = json.loads(printed.out, parse_constant=refuse)["videos"][0]
     assert [best["score"] for best in row["classes"]] == [None] * 5
+    assert "the scores of 1 of 1 videos are not finite" in printed.err
+    assert main(["evaluate", "nan.keras", "videos", *VIEWS]) == 0
+    assert "videos are not finite" in capsys.readouterr().err
+    assert main(["evaluate", "model.keras", "videos", *VIEWS]) == 0
+    assert "not finite" not in capsys.readouterr().err
 
 
 def test_names_beside_the_model_are_its_classes(folder, capsys):

@@ -64,9 +64,8 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         `(num_clips, num_frames, height, width, 3)`, uint8.
 
     Raises:
-        ReadError: If too few videos can be read.
-        ValueError: If the options do not fit the model, or a video cannot be read and
-            is not to be skipped.
+        ReadError: If a video cannot be read and is not to be skipped, or none can.
+        ValueError: If the options do not fit the model.
     """
     if options.calibration_videos is None:
         return None
@@ -100,11 +99,6 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         try:
             clips.append(loader.load(index))
         except ReadError as error:
-            if options.on_error == "raise":
-                reason = str(error).rstrip(".")
-                raise ValueError(
-                    f"{reason}; `--on-error skip` leaves it out"
-                ) from error
             failures.handle(error, index)
     failures.report("of the calibration")
     return np.concatenate(clips)
