@@ -184,7 +184,8 @@ def videos_of(case: dict[str, Any]) -> Any:
 
 def rate_of_threads(case: dict[str, Any], count: int) -> float:
     from keras_nonlocal.data import FramingSampler, PyAVReader
-    from keras_nonlocal.data.datasets.loading import ClipLoader, ViewSampler
+    from keras_nonlocal.data.datasets.clip_loader import ClipLoader
+    from keras_nonlocal.data.datasets.loading import ViewSampler
     from keras_nonlocal.data.sampling import ClipSampler
 
     views = ViewSampler(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from keras_nonlocal import control_groups, memory
+from tests.control_group_files import replace_control_groups, write
 
 MACHINE = 2**34
 
@@ -14,16 +15,8 @@ MACHINE = 2**34
 def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of 16 GiB without any limit."""
     monkeypatch.setattr(memory, "_memory_of_machine", lambda: [MACHINE])
-    monkeypatch.setattr(control_groups, "_CGROUPS", str(tmp_path / "fs"))
-    monkeypatch.setattr(control_groups, "_OWN_CGROUPS", str(tmp_path / "own"))
-    (tmp_path / "own").write_text("0::/pod/container\n")
+    replace_control_groups(tmp_path, monkeypatch)
     return tmp_path
-
-
-def write(cgroups: Path, name: str, text: str) -> None:
-    path = cgroups / "fs" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from keras_nonlocal import control_groups, processors
+from keras_nonlocal import processors
+from tests.control_group_files import replace_control_groups, write
 
 
 @pytest.fixture
@@ -13,16 +14,8 @@ def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of 16 cores without any limit."""
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr(processors, "_usable_cores", lambda: 16)
-    monkeypatch.setattr(control_groups, "_CGROUPS", str(tmp_path / "fs"))
-    monkeypatch.setattr(control_groups, "_OWN_CGROUPS", str(tmp_path / "own"))
-    (tmp_path / "own").write_text("0::/pod/container\n")
+    replace_control_groups(tmp_path, monkeypatch)
     return tmp_path
-
-
-def write(cgroups: Path, name: str, text: str) -> None:
-    path = cgroups / "fs" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def streams_ahead(
 
 
 class _End(NamedTuple):
-    """What follows the last value of an item."""
+    """The end of an item's values, or the error that ended them."""
 
     error: BaseException | None = None
 

@@ -13,7 +13,6 @@ from keras_nonlocal.layers.affinity import SOFTMAX_MODES
 from keras_nonlocal.layers.memory_limit import default_memory_limit
 from keras_nonlocal.layers.position_groups import flatten_positions
 from keras_nonlocal.layers.route_choice import pairs_that_fit
-from keras_nonlocal.layers.routes import weighted_sum
 from keras_nonlocal.tensors import Tensor
 
 _FLOAT32 = {
@@ -112,15 +111,7 @@ class ConvolvedBlock(NonLocalBlock):
             theta = flatten_positions(_convolved(grouped, self.theta))
             phi = flatten_positions(_convolved(keys, self.phi))
         g = flatten_positions(_convolved(keys, self.g))
-        y = weighted_sum(
-            theta,
-            phi,
-            g,
-            self.mode,
-            self._scale(theta),
-            self.route,
-            memory_limit=self.memory_limit,
-        )
+        y = self._weighted_sum(theta, phi, g)
         z = _convolved(self._groups.merge(y, shape), self.out)
         if self.norm is not None:
             z = self.norm(z, training=training)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_nonlocal.arguments import check_positive_integer
-from keras_nonlocal.data.datasets.loading import ClipLoader
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader
 from keras_nonlocal.data.lists.video_list import VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 from keras_nonlocal.inference.exported.exported_model import ExportedModel

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_nonlocal.data.datasets.loading import ClipLoader, SomeViews
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader
+from keras_nonlocal.data.datasets.loading import SomeViews
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.streams_ahead import streams_ahead
 from keras_nonlocal.processors import num_processors

@@ -96,19 +96,16 @@ class NonLocalBlock(NonLocalVariables):
             fit and treats the others as `"chunked"` does, except with PyTorch, where it
             is `"fused"` if θ, φ and g have the same width.
         memory_limit: Integer, bytes that the pairs of positions may take in one call of
-            this block, for batches of any size. What counts are the pairwise affinities
-            and their gradients: in training, three float32 matrices N×M for each clip
-            and group (four on JAX; two more with a mask), of which one is kept from the
-            forward to the backward pass. The same number counts at inference, which
-            needs less. Inputs, projections and other tensors that grow linearly with
-            the number of positions do not count, nor do matrices that are not larger
-            than θ and φ. At least one row of one matrix is computed at a time. Limits
-            the routes `"auto"` and `"chunked"`. Defaults to `None`, a sixteenth of the
-            memory of the device: on CPUs, of what this process may use, with the limits
-            of its control groups; on GPUs, of what JAX or PyTorch report. Otherwise,
-            and on GPUs with TensorFlow unless the program limits their memory, it is
-            1 GiB. A saved `None` is resolved by the machine that loads the model, but
-            exported files have the limit of the machine that wrote them.
+            this block in training, for batches of any size: three float32 matrices N×M
+            for each clip and group, the affinities and their gradients (four on JAX;
+            two more with a mask). Tensors that grow linearly with the number of
+            positions do not count, nor do matrices that are not larger than θ and φ,
+            and at least one row is computed at a time. Limits the routes `"auto"` and
+            `"chunked"`. Defaults to `None`, a sixteenth of the memory that this process
+            may use, or of a GPU's as JAX or PyTorch report it; 1 GiB if it is not
+            known, as on GPUs with TensorFlow unless the program limits their memory.
+            A saved `None` is resolved by the machine that loads the model, but exported
+            files have the limit of the machine that wrote them.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
 
@@ -191,16 +188,7 @@ class NonLocalBlock(NonLocalVariables):
                 g = zeros_where_masked(g, ops.expand_dims(key_mask, -1))
             y = ops.matmul(weights, widened(g))
         else:
-            y = weighted_sum(
-                theta,
-                phi,
-                g,
-                self.mode,
-                self._scale(theta),
-                self.route,
-                key_mask,
-                self.memory_limit,
-            )
+            y = self._weighted_sum(theta, phi, g, key_mask)
         z = self.out(self._groups.merge(y, shape))
         if self.norm is not None:
             z = self.norm(
@@ -214,6 +202,14 @@ class NonLocalBlock(NonLocalVariables):
         if not return_attention_scores:
             return z
         return z, ops.reshape(weights, (shape[0], -1, *ops.shape(weights)[1:]))
+
+    def _weighted_sum(
+        self, theta: Tensor, phi: Tensor, g: Tensor, key_mask: Tensor = None
+    ) -> Tensor:
+        scale, limit = self._scale(theta), self.memory_limit
+        return weighted_sum(
+            theta, phi, g, self.mode, scale, self.route, key_mask, limit
+        )
 
     def attention_scores(
         self,

@@ -21,8 +21,8 @@ ROUTES = {
 _MIN_PAIRS_TO_SORT = 2**19
 # Assumed number of positions where it is unknown when a graph is built.
 _ASSUMED_POSITIONS = 2**13
-# N×M matrices at the peak of a training step: the weights, their gradient and that of
-# the logits. With a mask, also the masked weights and their gradient.
+# N×M matrices at the peak of a training step: the weights, their gradients and
+# the gradients of the logits. A mask adds masked weights and their gradients.
 # Measured: tests/layers/test_memory_limit.py.
 _MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}
 _MORE_WITH_MASK = 2

@@ -1,4 +1,4 @@
-"""What is written around drawn frames: a title, a legend and the times."""
+"""The text around drawn frames: a title, a legend and the times."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Legend:
 
 @dataclass(frozen=True)
 class Caption:
-    """What is written around the frames.
+    """The text around the frames.
 
     Args:
         title: The class, its score, and the layer.

@@ -13,7 +13,8 @@ from keras_nonlocal.data import (
     VideoList,
 )
 from keras_nonlocal.data.datasets import loading
-from keras_nonlocal.data.datasets.loading import ClipLoader, ViewSampler
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader
+from keras_nonlocal.data.datasets.loading import ViewSampler
 from keras_nonlocal.data.readers.video_reader import TimelineChangedError
 from keras_nonlocal.inference import view_scores
 from keras_nonlocal.inference.view_scores import scored_views

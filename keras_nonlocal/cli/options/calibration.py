@@ -71,8 +71,8 @@ def calibration_clips(model: Any, options: argparse.Namespace) -> "np.ndarray | 
         return None
     import numpy as np
 
+    from keras_nonlocal.data.datasets.clip_loader import ClipLoader
     from keras_nonlocal.data.datasets.failures import FailurePolicy
-    from keras_nonlocal.data.datasets.loading import ClipLoader
     from keras_nonlocal.data.opening import open_any_video
     from keras_nonlocal.data.readers.read_error import ReadError
     from keras_nonlocal.detection import RegionModel

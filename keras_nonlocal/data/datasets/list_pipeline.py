@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_nonlocal.arguments import counted
 from keras_nonlocal.data.datasets.clip_dataset import ClipDataset
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader, ClosableLoader, Loader
 from keras_nonlocal.data.datasets.clip_plan import (
     Batches,
     ClipPlan,
@@ -17,12 +18,7 @@ from keras_nonlocal.data.datasets.clip_plan import (
 )
 from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
-from keras_nonlocal.data.datasets.loading import (
-    ClipLoader,
-    ClosableLoader,
-    LoadedClips,
-    Loader,
-)
+from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
 from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo

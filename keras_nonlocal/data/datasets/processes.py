@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
-from keras_nonlocal.data.datasets.loading import ClipLoader, LoadedClips
+from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.in_processes import InProcesses
 from keras_nonlocal.data.readers.video_reader import OpenVideo, VideoError
 

@@ -5,10 +5,10 @@ from typing import Any, Self
 import numpy as np
 
 from keras_nonlocal.data.batches_ahead import BatchesAhead
+from keras_nonlocal.data.datasets.clip_loader import Loader
 from keras_nonlocal.data.datasets.clip_plan import Batches
 from keras_nonlocal.data.datasets.elements import Element, ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
-from keras_nonlocal.data.datasets.loading import Loader
 from keras_nonlocal.data.readers.video_reader import VideoError
 
 

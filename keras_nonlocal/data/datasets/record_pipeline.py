@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_nonlocal.data.datasets.clip_loader import ClipLoader
 from keras_nonlocal.data.datasets.clip_plan import Batches
 from keras_nonlocal.data.datasets.elements import ElementLoader
 from keras_nonlocal.data.datasets.epochs import EpochOrder
 from keras_nonlocal.data.datasets.list_pipeline import ListPipeline
-from keras_nonlocal.data.datasets.loading import ClipLoader
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.records.tensorflow_pictures import (
     Sizes,
