@@ -12,12 +12,12 @@ from keras_nonlocal.cli.options.pipelines import (
 )
 from keras_nonlocal.cli.options.videos import add_list_options
 from keras_nonlocal.files import replacing
+from keras_nonlocal.runs.record_lists import RECORDS_FILE
 from keras_nonlocal.runs.video_sources import read_videos
 
 if TYPE_CHECKING:
     from keras_nonlocal.data import VideoList
 
-_LIST = "records.csv"
 _CLASS_NAMES = "class_names.txt"
 
 
@@ -27,8 +27,8 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
         "write-records",
         help="write videos as TFRecords, which load faster",
         description="Writes every video as a TFRecord file of JPEG frames, and the "
-        f"list {_LIST} of the files and their labels. The same command continues after "
-        "an interruption.",
+        f"list {RECORDS_FILE} of the files and their labels. The same command "
+        "continues after an interruption.",
         epilog="exit codes: 0; 1 if videos could not be read; 2 for a user's error. "
         "example: keras-nonlocal write-records videos/train records/train",
     )
@@ -120,7 +120,7 @@ def _write_list(records: "VideoList", directory: str) -> str:
     """Writes the files and their labels, as `read_path_label_list` reads them."""
     from keras_nonlocal.data.lists.class_names import class_names_text
 
-    path = os.path.join(directory, _LIST)
+    path = os.path.join(directory, RECORDS_FILE)
     labels = records.labels or ((),) * len(records.paths)
     with replacing(path) as unfinished, unfinished.open("w") as file:
         for record, label in zip(records.paths, labels, strict=True):

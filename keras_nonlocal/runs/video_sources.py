@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from keras_nonlocal.runs.record_lists import list_in, root_of_list
 from keras_nonlocal.runs.setting_groups import ListFormat
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def read_videos(
     """Reads the videos of a directory with a folder per class, or of a list.
 
     Args:
-        source: The directory or the list.
+        source: The directory or the list, or a folder of records with the list that
+            `write-records` has written there.
         list_format: Format of the list.
         root: Directory to which the paths in the list are relative.
         class_names: Names of the classes, in the order of the scores. Defaults to those
@@ -29,6 +31,7 @@ def read_videos(
     Raises:
         ValueError: If there are no videos, or the list has a different format.
     """
+    source = list_in(source)
     if os.path.isdir(source):
         from keras_nonlocal.data import list_directory
 
@@ -86,6 +89,7 @@ def read_videos_of_classes(
     Raises:
         ValueError: If a folder with videos does not belong to a class.
     """
+    source = list_in(source)
     if class_names is None or not os.path.isdir(source):
         return read_videos(source, list_format, root, class_names)
     from keras_nonlocal.data.lists.directories import list_known_classes
@@ -97,12 +101,14 @@ def _given_paths(source: str, list_format: ListFormat, root: str) -> tuple[str, 
     from keras_nonlocal.data.lists.directories import list_media
     from keras_nonlocal.data.lists.given_videos import is_list, read_paths
 
+    source = list_in(source)
     if os.path.isdir(source):
         return list_media(source)
     if not is_list(source):
         return (source,)
     if list_format in ("path-label", "path-labels"):
-        videos = read_paths(source, root, list_format == "path-labels")
+        place = root_of_list(source, root)
+        videos = read_paths(source, place, list_format == "path-labels")
     else:
         videos = _read_list(source, list_format, root, None)
     if not videos.paths:
@@ -121,7 +127,7 @@ def _read_list(
         "kinetics": data.read_kinetics_csv,
         "charades": data.read_charades_csv,
     }
-    return readers[list_format](source, root, class_names)
+    return readers[list_format](source, root_of_list(source, root), class_names)
 
 
 def _several_labels(file: str, root: str, names: Sequence[str] | None) -> "VideoList":

@@ -65,7 +65,12 @@ def add_run_options(
             None,
         ),
         ("jit", "compile with XLA; auto: on GPUs", None),
-        ("precision", "auto: bfloat16 where the devices have units for it", None),
+        (
+            "precision",
+            "auto: bfloat16 where the devices have units for it, and float32 for a width "
+            "of less than 16, which gains nothing",
+            None,
+        ),
         ("seed", f"seed of {seeded}", "NUMBER"),
         (
             "save_every",

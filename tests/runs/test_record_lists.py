@@ -1,0 +1,51 @@
+"""Lists that lie beside the records that they name."""
+
+import pytest
+
+from keras_nonlocal.runs.video_sources import (
+    read_given_videos,
+    read_videos,
+    read_videos_of_classes,
+)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of records with the same names, and other labels."""
+    for name, labels in (("train", (0, 1)), ("test", (1, 0))):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = [f"{index:06d}.tfrecord,{label}\n" for index, label in enumerate(labels)]
+        (folder / "records.csv").write_text("".join(rows))
+        for index in range(len(labels)):
+            (folder / f"{index:06d}.tfrecord").write_bytes(b"")
+    return tmp_path
+
+
+def paths(folder):
+    return tuple(str(folder / f"{index:06d}.tfrecord") for index in range(2))
+
+
+@pytest.mark.parametrize("given", ["", "records.csv"])
+@pytest.mark.parametrize("root", ["", "train"])
+def test_a_list_of_records_is_about_those_beside_it(folders, monkeypatch, given, root):
+    monkeypatch.chdir(folders)
+    source = str(folders / "test" / given)
+    # The other list of the command has the same names.
+    for videos in (
+        read_videos(source, root=root, class_names=("a", "b")),
+        read_videos_of_classes(source, "path-label", root, ("a", "b")),
+        read_given_videos([source], root=root),
+    ):
+        assert videos.paths == paths(folders / "test")
+    assert read_videos(source, root=root).labels == (1, 0)
+
+
+def test_other_lists_are_relative_to_the_root(folders):
+    listed = folders / "list.csv"
+    listed.write_text("000000.tfrecord,0\n000001.tfrecord,1\n")
+    root = folders / "train"
+    assert read_videos(str(listed), root=str(root)).paths == paths(root)
+    (folders / "test" / "records.csv").write_text("a/000000.tfrecord 0\nb.mp4 1\n")
+    videos = read_videos(str(folders / "test"), root="r")
+    assert videos.paths == ("r/a/000000.tfrecord", "r/b.mp4")
