@@ -67,8 +67,8 @@ def add_run_options(
         ("jit", "compile with XLA; auto: on GPUs", None),
         (
             "precision",
-            "auto: bfloat16 where the devices have units for it, and float32 for a width "
-            "of less than 16, which gains nothing",
+            "auto: bfloat16 where the devices have units for it, and float32 for a "
+            "width of less than 16, which gains nothing",
             None,
         ),
         ("seed", f"seed of {seeded}", "NUMBER"),
