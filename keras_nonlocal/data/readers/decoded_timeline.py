@@ -16,6 +16,7 @@ from keras_nonlocal.data.readers.announced_timeline import (
     seconds,
 )
 from keras_nonlocal.data.readers.container import VideoFile
+from keras_nonlocal.data.readers.crowded_times import without_crowded_times
 from keras_nonlocal.data.readers.decoding import NumberedPacket, decode
 from keras_nonlocal.data.readers.timeline import (
     UNKNOWN,
@@ -27,6 +28,7 @@ from keras_nonlocal.data.readers.video_reader import VideoError
 
 # Default frames per second of files without a rate.
 _USUAL_RATE = 25
+_MAX_RATE = 240
 
 
 def decoded_timeline(video: VideoFile) -> Timeline:
@@ -90,6 +92,9 @@ def _times(
 ) -> np.ndarray:
     """Returns the display times of frames from the most reliable plausible source."""
     shown_at = table.on_one_clock(table.presentation_times)[sources]
+    if "mpeg" in video.formats:
+        step = 1 / (_highest_rate(video) * video.tick)
+        shown_at = without_crowded_times(shown_at, sources, step)
     if not (shown_at == UNKNOWN).any() and (np.diff(shown_at) >= 0).all():
         return seconds(video, shown_at)
     # Otherwise, a frame is shown when it is output, at a constant delay after its
@@ -108,6 +113,15 @@ def _times(
         return seconds(video, _filled_in(shown_at, known))
     rate = float(video.stream.average_rate or video.stream.guessed_rate or _USUAL_RATE)
     return np.arange(len(sources)) / rate
+
+
+def _highest_rate(video: VideoFile) -> float:
+    """Returns how many frames per second there are at most."""
+    stream = video.stream
+    rates = (stream.average_rate, stream.guessed_rate, stream.codec_context.framerate)
+    # Higher ones are units of time.
+    likely = [float(rate) for rate in rates if rate and rate <= _MAX_RATE]
+    return max(likely, default=_USUAL_RATE)
 
 
 def _filled_in(timestamps: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ _H264_KINDS = (
     Kind("h264_b_pyramid.flv", [_B_FRAMES], _ALL),
     Kind("h264_b_pyramid.f4v", [_B_FRAMES], _ALL),
     Kind("h264_b_pyramid.avi", [_B_FRAMES], _ALL),
-    Kind("h264_b_pyramid.vob", [_B_FRAMES], _ALL, has_wrong_times=True),
+    Kind("h264_b_pyramid.vob", [_B_FRAMES], _ALL, is_even=True),
     Kind("h264_b_pyramid.3g2", [_B_FRAMES], _ALL),
     Kind("h264_b_pyramid.h264", [_B_FRAMES], _ALL),
     Kind("h264_open_gops.mp4", [_OPEN_GOPS], _ALL),
