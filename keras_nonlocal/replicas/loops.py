@@ -33,8 +33,31 @@ def step_function(model: keras.Model, step: StepFunction) -> Callable[[Any], Log
     def one_step(data: Any) -> Logs:
         return _global_logs(model, strategy.run(step, args=(data,)))
 
+    def first_step(iterator: Any) -> Logs:
+        """Runs a step, or ends the iteration if no replica has another batch."""
+        if not _may_end(iterator):
+            return called_step(iterator.get_next())
+        # At the end, `get_next` fails, but not before parts of the step that need no
+        # batch have run, such as the count of the updates.
+        batch = iterator.get_next_as_optional()
+        traced: list[Logs] = []
+
+        def run() -> Logs:
+            traced.append(one_step(batch.get_value()))
+            return traced[0]
+
+        def end() -> Logs:
+            nothing = iterator.get_next()
+            # Not reached, but both branches need the same outputs.
+            with tf.control_dependencies(tf.nest.flatten(nothing)[:1]):
+                return tf.nest.map_structure(
+                    lambda value: tf.zeros(value.shape, value.dtype), traced[0]
+                )
+
+        return tf.cond(batch.has_value(), run, end)
+
     def many_steps(iterator: Any) -> Logs:
-        logs = one_step(iterator.get_next())
+        logs = first_step(iterator)
         if model.steps_per_execution == 1:
             return logs
 
@@ -53,14 +76,16 @@ def step_function(model: keras.Model, step: StepFunction) -> Callable[[Any], Log
         first = iterator.get_next_as_optional()
         return tf.while_loop(more, body, (tf.constant(1), first, logs))[-1]
 
+    called_step = one_step
     if not model.run_eagerly:
-        one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
+        # Not in loops and conditions, where collectives of functions find no keys.
+        called_step = tf.function(one_step, reduce_retracing=True, autograph=False)
         many_steps = tf.function(many_steps, reduce_retracing=True, autograph=False)
 
     def function(iterator: Any) -> Logs:
         if _is_dataset_iterator(iterator):
             return many_steps(iterator)
-        return one_step(split_batch(strategy, next(iterator)))
+        return called_step(split_batch(strategy, next(iterator)))
 
     return function
 
@@ -95,6 +120,18 @@ def _accumulating_train_function(model: keras.Model) -> Callable[[Any], Logs]:
 
 def _is_dataset_iterator(iterator: Any) -> bool:
     return isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
+
+
+def _may_end(iterator: Any) -> bool:
+    """Whether only reading a batch tells if there is another one.
+
+    If Keras knows their number, it reads no more. TensorFlow has no public name for the
+    number of an iterator.
+    """
+    if not isinstance(iterator, tf.distribute.DistributedIterator):
+        return False
+    unknown = tf.data.UNKNOWN_CARDINALITY
+    return bool(getattr(iterator, "_cardinality", unknown) == unknown)
 
 
 def _global_logs(model: keras.Model, logs: Logs) -> Logs:

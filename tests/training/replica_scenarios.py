@@ -79,6 +79,7 @@ def compare(
     loss: Any = "sparse_categorical_crossentropy",
     weighted: bool = True,
     jit_compile: bool = False,
+    known_length: bool = True,
     **compile_options: Any,
 ) -> Results:
     """Largest differences between training on one device and on the replicas."""
@@ -98,6 +99,8 @@ def compare(
                 **compile_options,
             )
         data = setting.dataset(samples, weighted)
+        if not known_length:
+            data = data.filter(lambda *batch: True)
         history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
         outcomes.append((model, history, model.predict(setting.x, 8, verbose=0)))
     (one, one_history, one_scores), (many, many_history, many_scores) = outcomes
@@ -133,6 +136,10 @@ def plain(setting: Setting) -> Results:
 
 def xla_steps_per_execution(setting: Setting) -> Results:
     return compare(setting, steps_per_execution=2, jit_compile=True)
+
+
+def unknown_length(setting: Setting) -> Results:
+    return compare(setting, known_length=False)
 
 
 def accumulation(setting: Setting) -> Results:
@@ -496,6 +503,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         *replica_losses.SCENARIOS,
         plain,
         xla_steps_per_execution,
+        unknown_length,
         accumulation,
         accumulation_adam_clip,
         clipnorm,

@@ -40,7 +40,7 @@ def test_two_replicas_equal_one_device_with_an_uneven_last_batch():
 @pytest.mark.parametrize(
     ("replicas", "names"),
     [
-        (2, ("static_loss_scale", "ema", "accumulation_adam_clip")),
+        (2, ("static_loss_scale", "ema", "accumulation_adam_clip", "unknown_length")),
         pytest.param(2, ("clipnorm", "synchronized"), marks=pytest.mark.thorough),
         # The last batch leaves one replica without samples.
         pytest.param(4, ("plain", "accumulation"), marks=pytest.mark.thorough),

@@ -31,7 +31,7 @@ def scenarios(replicas_per_worker: int, *names: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("replicas_per_worker", "names"),
     [
-        (1, ("xla_steps_per_execution",)),
+        (1, ("xla_steps_per_execution", "unknown_length")),
         pytest.param(1, ("synchronized",), marks=pytest.mark.thorough),
         pytest.param(2, ("loss_scale",), marks=pytest.mark.thorough),
     ],
