@@ -1,6 +1,7 @@
 """The fuzzer finds faults, and the readers have none on a few files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,36 @@ def test_a_few_files(tmp_path):
     for reader in ("hdf5", "keras", "npz", "pickle", "torch"):
         assert f"{reader}: " in done.stdout
     assert done.stdout.splitlines()[-1].endswith(" 0 faults")
+
+
+BOMBS = """
+import io, itertools, json, sys, zipfile
+from keras_nonlocal.weights import read_checkpoint
+from tests.weights import limits
+
+def make_case(n):
+    # Compressed, it is 1000 times smaller.
+    name = ["w.npy", "a/data.pkl", "model.weights.h5"][n % 3]
+    with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(20_000_000 + 5_000_000 * (n // 3)))
+    return name, sys.argv[1]
+
+found = limits.outcomes(make_case, read_checkpoint)
+for _, name, result in itertools.islice(found, 36):
+    print(json.dumps([name, result]))
+"""
+
+
+@pytest.mark.slow
+def test_entries_are_unpacked_within_the_limits(tmp_path):
+    output = subprocess.run(
+        [sys.executable, "-c", BOMBS, str(tmp_path / "file")],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    results = [*map(json.loads, output.splitlines())]
+    assert len(results) == 36
+    assert {result for _, result in results} == {"refused"}

@@ -48,6 +48,8 @@ def read_hdf5_safely(data: bytes, budget: Budget) -> dict[str, np.ndarray]:
     Raises:
         MalformedError: If `read_hdf5` raises it, or if the child dies.
     """
+    # The message is a copy.
+    budget.charge(len(data))
     output = _child_output(_NUMBERS.pack(budget.array_bytes_left) + data, len(data))
     if output is None:  # no Python executable, as in some servers
         return read_hdf5(data, budget)

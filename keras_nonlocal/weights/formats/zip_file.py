@@ -1,6 +1,7 @@
 """Zip archives with a verified directory."""
 
 import io
+import shutil
 import zipfile
 
 from keras_nonlocal.weights.errors import MalformedError
@@ -13,6 +14,7 @@ _CENTRAL_ENTRY = b"PK\x01\x02"
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Signature and sizes, before the name of an entry.
 _LOCAL_HEADER_BYTES = 30
+_PIECE_BYTES = 2**20
 
 
 def open_zip(data: bytes, budget: Budget) -> zipfile.ZipFile:
@@ -54,4 +56,8 @@ def read_entry(
         MalformedError: If the entry is larger than the budget allows.
     """
     budget.charge(entry.file_size + OBJECT_BYTES)
-    return archive.read(entry)
+    # All at once would take it twice, and more while the buffers grow.
+    content = io.BytesIO()
+    with archive.open(entry) as stream:
+        shutil.copyfileobj(stream, content, _PIECE_BYTES)
+    return content.getvalue()
