@@ -113,9 +113,9 @@ def weights(output):
 
 def largest_difference(one, other):
     assert one.keys() == other.keys()
-    return max(
-        float(np.abs(one[name].astype("float64") - other[name]).max()) for name in one
-    )
+    differences = [one[name].astype("float64") - other[name] for name in one]
+    # Unlike `max`, NaN if there is one.
+    return float(np.max([np.abs(difference).max() for difference in differences]))
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,9 @@ def main() -> None:
 
 
 def largest(a: list[Any], b: list[Any]) -> float:
-    return max(
-        float(np.abs(np.asarray(x) - np.asarray(y)).max())
-        for x, y in zip(a, b, strict=True)
-    )
+    differences = [np.asarray(x) - np.asarray(y) for x, y in zip(a, b, strict=True)]
+    # Unlike `max`, NaN if there is one.
+    return float(np.max([np.abs(difference).max() for difference in differences]))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def train(
         model.set_weights(initial)
     start = model.get_weights()
     model.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.SGD(0.02, momentum=0.9),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

@@ -103,7 +103,7 @@ def compare(setting: Any, how: str, build: Build, data: Any, **options: Any) -> 
         outcomes.append((model, fitted.history, evaluation, batch))
     (one, *expected), (many, *found) = outcomes
     differences = [
-        max(float(np.abs(np.subtract(a[key], b[key])).max()) for key in a)
+        float(np.max([np.abs(np.subtract(a[key], b[key])).max() for key in a]))
         for a, b in zip(expected, found, strict=True)
     ]
     return {
@@ -119,7 +119,8 @@ def compare(setting: Any, how: str, build: Build, data: Any, **options: Any) -> 
 
 def _largest_difference(ours: list[Any], theirs: list[Any]) -> float:
     pairs = zip(ours, theirs, strict=True)
-    return max(float(np.abs(np.subtract(a, b)).max()) for a, b in pairs)
+    # Unlike `max`, NaN if there is one.
+    return float(np.max([np.abs(np.subtract(a, b)).max() for a, b in pairs]))
 
 
 def masked(setting: Any, how: str) -> Results:
