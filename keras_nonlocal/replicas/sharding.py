@@ -15,11 +15,19 @@ from keras_nonlocal.tensors import Tensor
 
 
 def first_local_batch(strategy: tf.distribute.Strategy, iterator: Any) -> Any:
-    """Returns the first replica's part of this process's first batch in an epoch."""
+    """Returns the first replica's part of this process's first batch in an epoch.
+
+    If it has no samples, it is returned with a sample of zeros, for its shapes.
+    """
+
+    def first_part(value: Any) -> Any:
+        part = strategy.experimental_local_results(value)[0]
+        if part.shape[0] == 0:
+            part = tf.zeros((1, *part.shape[1:]), part.dtype)
+        return part
+
     for _, _, batches in iterator:
-        return keras.tree.map_structure(
-            lambda value: strategy.experimental_local_results(value)[0], next(batches)
-        )
+        return keras.tree.map_structure(first_part, next(batches))
     return None
 
 

@@ -87,6 +87,8 @@ def _run(model: keras.Model, data: Any, *, training: bool) -> Parts:
     count = sample_count(x)
     samples = tf.cast(count, tf.float32)
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, samples)
+    # The batch is empty on all replicas if none of its videos can be read.
+    is_empty, total = tf.equal(total, 0.0), tf.maximum(total, 1.0)
     share = samples * context.num_replicas_in_sync / total
     trace = _Trace()
     passes = _passes(model, trace, training=training)
@@ -125,7 +127,8 @@ def _run(model: keras.Model, data: Any, *, training: bool) -> Parts:
     else:
         parts = tf.cond(count > 0, with_samples, without_samples)
     if training:
-        updates.average_moving_statistics(model, samples / total)
+        weight = tf.where(is_empty, 1 / context.num_replicas_in_sync, samples / total)
+        updates.average_moving_statistics(model, weight)
     parts["factors"] = _factors(parts["divisors"])
     _update_loss_metrics(model, parts, trace, samples, total)
     return parts

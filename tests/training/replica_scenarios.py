@@ -113,9 +113,9 @@ def compare(
             [v.numpy() for v in one.optimizer.variables],
             [v.numpy() for v in many.optimizer.variables],
         ),
-        "history": max(
-            float(np.abs(np.subtract(one_history[key], many_history[key])).max())
-            for key in one_history
+        "history": largest_difference(
+            [one_history[key] for key in one_history],
+            [many_history[key] for key in one_history],
         ),
         "logs": sorted(many_history),
         "scores": float(np.abs(one_scores - many_scores).max()),
@@ -123,11 +123,12 @@ def compare(
 
 
 def largest_difference(ours: list[Any], theirs: list[Any]) -> float:
-    assert len(ours) == len(theirs)
-    return max(
-        float(np.abs(np.subtract(a, b, dtype="float64")).max())
+    differences = [
+        np.abs(np.subtract(a, b, dtype="float64")).max()
         for a, b in zip(ours, theirs, strict=True)
-    )
+    ]
+    # Unlike `max`, NaN if there is one.
+    return float(np.max(differences))
 
 
 def plain(setting: Setting) -> Results:
@@ -140,6 +141,34 @@ def xla_steps_per_execution(setting: Setting) -> Results:
 
 def unknown_length(setting: Setting) -> Results:
     return compare(setting, known_length=False)
+
+
+def empty_batches(setting: Setting) -> Results:
+    """A batch without samples on all replicas changes nothing."""
+
+    def trained(sizes: list[int]) -> list[Any]:
+        def part(_: Any) -> tf.data.Dataset:
+            x, y = tf.constant(setting.x), tf.constant(setting.y)
+            of_replicas = np.repeat(sizes, setting.strategy.num_replicas_in_sync)
+            parts = tf.data.Dataset.from_tensor_slices(of_replicas)
+            return parts.map(lambda size: (x[:size], y[:size])).filter(
+                lambda x, y: True
+            )
+
+        keras.utils.set_random_seed(3)
+        with setting.strategy.scope():
+            model = toy_model("moving")
+            model.compile(
+                keras.optimizers.SGD(0.1),
+                "sparse_categorical_crossentropy",
+                metrics=["accuracy"],
+            )
+        data = setting.strategy.distribute_datasets_from_function(part)
+        history = model.fit(data, epochs=2, verbose=0).history
+        return [*model.get_weights(), history["loss"], history["accuracy"]]
+
+    full, gaps = trained([4, 3]), trained([0, 4, 0, 3, 0])
+    return {"difference": largest_difference(full, gaps)}
 
 
 def accumulation(setting: Setting) -> Results:
@@ -504,6 +533,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         plain,
         xla_steps_per_execution,
         unknown_length,
+        empty_batches,
         accumulation,
         accumulation_adam_clip,
         clipnorm,

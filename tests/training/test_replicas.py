@@ -108,6 +108,12 @@ def test_losses_are_those_of_one_device(replicas, how, losses):
 
 
 @pytest.mark.slow
+def test_a_batch_without_samples_changes_nothing():
+    # The weights of equal regularizers are nothing to a step without samples, either.
+    assert scenarios(2, "empty_batches")["empty_batches"]["difference"] < TOLERANCE
+
+
+@pytest.mark.slow
 def test_frozen_statistics_stay_as_they_are():
     # A third of the sum of three equal numbers is not always the number.
     result = scenarios(3, "frozen_statistics")["frozen_statistics"]
