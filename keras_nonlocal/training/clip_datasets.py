@@ -9,7 +9,9 @@ _ATTRIBUTES = (
 )
 
 
-def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
+def transform_clips(
+    clips: Any, function: Callable[[Any], Any], *, per_clip: bool = False
+) -> Any:
     """Applies a function to a clip dataset and keeps its attributes.
 
     The result of `map` has neither `resume` nor the file names. The dataset returned
@@ -21,6 +23,9 @@ def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
             element for each, in the same order. It is called again for every resumed
             epoch. The state of its own random generators is not restored, so draw
             random numbers in the model instead.
+        per_clip: Whether `function` does with each clip what it would do in another
+            batch, or alone. Each worker of a `tf.distribute` strategy then loads only
+            the clips that it trains on; see `fit_resumably`. Defaults to `False`.
 
     Returns:
         The result of `function`, with the attributes of `clips`.
@@ -28,7 +33,7 @@ def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
     Example:
 
     >>> train = keras_nonlocal.training.transform_clips(
-    ...     train, lambda clips: clips.map(lambda x, y: (x / 255, y))
+    ...     train, lambda clips: clips.map(lambda x, y: (x / 255, y)), per_clip=True
     ... )  # doctest: +SKIP
     """
     transformed = function(clips)
@@ -38,7 +43,13 @@ def transform_clips(clips: Any, function: Callable[[Any], Any]) -> Any:
     if hasattr(clips, "resume"):
 
         def resume(epoch: int, batch: int = 0) -> Any:
-            return transform_clips(clips.resume(epoch, batch), function)
+            rest = clips.resume(epoch, batch)
+            return transform_clips(rest, function, per_clip=per_clip)
 
         transformed.resume = resume
+    if per_clip and hasattr(clips, "part_of_worker"):
+        transformed.batch_size = clips.batch_size
+        transformed.part_of_worker = lambda *place: function(
+            clips.part_of_worker(*place)
+        )
     return transformed

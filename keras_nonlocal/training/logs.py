@@ -41,9 +41,9 @@ class Throughput(keras.callbacks.Callback):
     def __init__(self, unit: str = "clips") -> None:
         super().__init__()
         self._speed = f"{unit}_per_second"
-        # Number of clips and seconds of waiting for each batch.
-        self._batches: list[tuple[int, float]] = []
-        self._num_shards = 1
+        # Number of clips of all workers and seconds of waiting, for each element.
+        self._elements: list[tuple[int, float]] = []
+        self._elements_per_step = 1
         self._begin: float | None = None
         self._num_uncounted = 0
         self._figures: dict[str, float] = {}
@@ -55,14 +55,13 @@ class Throughput(keras.callbacks.Callback):
             clips: A `tf.data.Dataset` of batches to pass to `model.fit`. A dataset of
                 `keras_nonlocal.data` can still be resumed.
         """
-        self._num_shards = getattr(clips, "num_shards", 1)
-        return transform_clips(clips, self._timed)
+        return transform_clips(clips, self._timed, per_clip=True)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._batches.clear()
+        self._elements.clear()
         self._figures = {}
         self._num_uncounted = 0
         if self._begin is not None:
@@ -76,12 +75,15 @@ class Throughput(keras.callbacks.Callback):
             self._begin = now
             self._num_uncounted = batch + 1
             return
-        counted = self._batches[self._num_uncounted : batch + 1]
+        first, end = self._num_uncounted, batch + 1
+        counted = self._elements[
+            first * self._elements_per_step : end * self._elements_per_step
+        ]
         seconds = now - self._begin
         if counted and seconds > 0:
             num_clips, waits = np.sum(counted, axis=0)
             self._figures = {
-                self._speed: float(self._num_shards * num_clips / seconds),
+                self._speed: float(num_clips / seconds),
                 "data_wait": float(min(waits / seconds, 1.0)),
             }
         if logs is not None:
@@ -94,11 +96,18 @@ class Throughput(keras.callbacks.Callback):
     def _timed(self, clips: Any) -> Any:
         import tensorflow as tf
 
+        # The other workers receive as many clips.
+        num_shards = getattr(clips, "num_shards", 1)
+        # Each replica of this worker takes one of the parts that it loads.
+        elements_per_step = getattr(clips, "elements_per_step", 1)
+
         def asked() -> np.float64:
             return np.float64(time.perf_counter())
 
         def received(start: np.float64, num_clips: np.int64) -> np.bool_:
-            self._batches.append((int(num_clips), time.perf_counter() - float(start)))
+            wait = time.perf_counter() - float(start)
+            self._elements_per_step = elements_per_step
+            self._elements.append((int(num_clips) * num_shards, wait))
             return np.True_
 
         def ask(_: Any) -> Any:

@@ -80,7 +80,7 @@ class EpochOrder:
             rng = random_stream(self.seed, Purpose.EPOCH, epoch)
             order = rng.permutation(self.num_videos)
         dealt = order[self.shard.index :: self.shard.count]
-        return dealt[: self.length].astype(np.int64)
+        return dealt[: self.shard.num_videos(self.num_videos)].astype(np.int64)
 
 
 def shard_of(value: Any, is_equal: bool) -> Shard:

@@ -2,6 +2,7 @@
 
 import math
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,14 @@ from keras_nonlocal.data.datasets.clip_plan import (
     report,
 )
 from keras_nonlocal.data.datasets.elements import ElementLoader
-from keras_nonlocal.data.datasets.epochs import EpochOrder
+from keras_nonlocal.data.datasets.epochs import EpochCounter, EpochOrder
 from keras_nonlocal.data.datasets.loading import LoadedClips
 from keras_nonlocal.data.datasets.pipeline import ClipPipeline
+from keras_nonlocal.data.datasets.worker_parts import (
+    PartOrder,
+    WorkerPart,
+    parts_of_batches,
+)
 from keras_nonlocal.data.lists.video_list import Label, VideoList
 from keras_nonlocal.data.readers.video_reader import OpenVideo
 from keras_nonlocal.python_calls import numpy_function
@@ -62,7 +68,7 @@ def datasets_of_list(
         views = plan.views(role)
         order = EpochOrder(len(part.paths), plan.order_seed(role), plan.shard)
         dataset = _dataset(
-            _loader(ClipLoader(part, open_video, views), order, plan.batches.workers),
+            ClipLoader(part, open_video, views),
             order,
             ElementLoader(views, plan.failures.renewed(), labels),
             plan.batches,
@@ -71,37 +77,39 @@ def datasets_of_list(
     return (datasets[0], datasets[1]) if split.subset == "both" else datasets[0]
 
 
-def _loader(loader: ClipLoader, order: EpochOrder, workers: int) -> Loader:
-    if workers == 0:
-        return loader
-    from keras_nonlocal.data.datasets.processes import ClipProcesses
-
-    return ClipProcesses(loader, order, workers)
-
-
 def _dataset(
-    loader: Loader, order: EpochOrder, elements: ElementLoader, batches: Batches
+    loader: ClipLoader, order: EpochOrder, elements: ElementLoader, batches: Batches
 ) -> Any:
     if batches.used_type == "tf.data":
-        return _pipeline(loader)(loader, order, elements, batches).dataset()
+        return _pipeline(loader, batches)(loader, order, elements, batches).dataset()
     from keras_nonlocal.data.datasets.py_dataset import ClipPyDataset
 
-    dataset = ClipPyDataset(loader, order, elements, batches)
+    used = _in_processes(loader, order, batches.workers)
+    dataset = ClipPyDataset(used, order, elements, batches)
     _add_attributes(dataset, loader.videos, elements)
     return dataset
 
 
-def _pipeline(loader: Loader) -> Any:
+def _pipeline(loader: ClipLoader, batches: Batches) -> Any:
     """Returns the class that loads clips in `tf.data`."""
     from keras_nonlocal.data.records.record_file import RecordReader
 
-    if not isinstance(loader, ClipLoader) or loader.open_video is not RecordReader:
+    if batches.workers or loader.open_video is not RecordReader:
         return ListPipeline
     if math.prod(loader.views.shape) >= 3 * _MANY_PIXELS:
         from keras_nonlocal.data.datasets.record_pipeline import RecordPipeline
 
         return RecordPipeline
     return ListPipeline
+
+
+def _in_processes(loader: ClipLoader, order: EpochOrder, workers: int) -> Loader:
+    """Returns a loader that lets processes do the work, if there are any."""
+    if workers == 0:
+        return loader
+    from keras_nonlocal.data.datasets.processes import ClipProcesses
+
+    return ClipProcesses(loader, order, workers)
 
 
 def _add_attributes(dataset: Any, videos: VideoList, elements: ElementLoader) -> None:
@@ -116,20 +124,24 @@ class ListPipeline(ClipPipeline):
 
     Args:
         loader: Loads the clips.
-        order: The order of the videos in each epoch.
-        elements, batches: As in `ClipPipeline`.
+        order: The order of the videos in each epoch, or the parts of a worker.
+        elements, batches, counter: As in `ClipPipeline`.
     """
 
     def __init__(
         self,
-        loader: Loader,
+        loader: ClipLoader,
         order: EpochOrder,
         elements: ElementLoader,
         batches: Batches,
+        counter: EpochCounter | None = None,
     ) -> None:
-        super().__init__(elements, batches, in_order=loader.in_order)
-        self._loader = loader
+        used = _in_processes(loader, order, batches.workers)
+        super().__init__(elements, batches, in_order=used.in_order, counter=counter)
+        self._clip_loader = loader
+        self._loader = used
         self._order = order
+        self._is_divided = False
 
     @property
     def _length(self) -> int:
@@ -151,20 +163,65 @@ class ListPipeline(ClipPipeline):
     def _path(self, index: int) -> str:
         return self._loader.videos.paths[index]
 
-    def _clips(self, items: Any, length: int | None) -> Any:
-        dataset = super()._clips(items, length)
+    def _in_batches(self, loaded: Any, first: int) -> Any:
+        if not isinstance(self._order, PartOrder):
+            return super()._in_batches(loaded, first)
+        count = max(self._order.num_batches - first, 0)
+        return parts_of_batches(loaded, self._order.part, count, self._report)
+
+    def _clips(self, items: Any, length: int | None, batch: int = 0) -> Any:
+        dataset = super()._clips(items, length, batch)
         _add_attributes(dataset, self._loader.videos, self._elements)
         dataset.batch_paths = self._batch_paths
         dataset.num_shards = self._order.shard.count
+        if isinstance(self._order, PartOrder):
+            part = self._order.part
+            dataset.num_shards = part.num_workers
+            dataset.elements_per_step = part.num_replicas
         if isinstance(self._loader, ClosableLoader):
             # TensorFlow keeps the functions of a dataset, and so the loader.
             weakref.finalize(dataset, self._loader.close)
         return dataset
 
+    def dataset(self) -> Any:
+        """Returns the dataset, each iteration of which is the next epoch."""
+        dataset: Any = super().dataset()
+        self._divide(dataset, lambda part: part.dataset())
+        return dataset
+
+    def _resume(self, epoch: int, batch: int = 0) -> Any:
+        dataset: Any = super()._resume(epoch, batch)
+        self._divide(dataset, lambda part: part._resume(epoch, batch))
+        return dataset
+
+    def _divide(self, dataset: Any, begin: Callable[["ListPipeline"], Any]) -> None:
+        """Lets workers ask a dataset for their parts of its batches."""
+        size, order = self._batches.size, self._order
+        if size is None or order.shard.count > 1:
+            return
+
+        def part_of_worker(worker: int, num_workers: int, num_replicas: int) -> Any:
+            self._is_divided = True
+            part = WorkerPart(
+                worker, num_workers, num_replicas, size, self._batches.drop_remainder
+            )
+            pipeline = type(self)(
+                self._clip_loader,
+                PartOrder(order.num_videos, order.seed, order.shard, part),
+                self._elements,
+                self._batches,
+                self._counter,
+            )
+            return begin(pipeline)
+
+        dataset.batch_size, dataset.part_of_worker = size, part_of_worker
+
     def _first_item(self, epoch: int, batch: int) -> int:
+        if isinstance(self._order, PartOrder):
+            return batch * self._order.part.size
         turns, kept = self._turns(epoch)
         first = super()._first_item(epoch, batch)
-        if batch == 0 or len(kept) == len(turns):
+        if self._is_divided or batch == 0 or len(kept) == len(turns):
             return first
         return int(kept[first]) if first < len(kept) else len(turns)
 
@@ -172,8 +229,12 @@ class ListPipeline(ClipPipeline):
         """Returns the files of a batch, without the videos left out so far."""
         turns, kept = self._turns(epoch)
         first = super()._first_item(epoch, batch)
-        batch_turns = turns[kept[first:][: self._batches.size or 1]]
-        return [self._path(index) for index in batch_turns]
+        positions = kept[first:][: self._batches.size or 1]
+        if self._is_divided:
+            # Videos that are left out are missing in their batch, and no others follow.
+            is_there = (kept >= first) & (kept < first + (self._batches.size or 1))
+            positions = kept[is_there]
+        return [self._path(index) for index in turns[positions]]
 
     def _turns(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the videos of an epoch and the positions of those not left out."""

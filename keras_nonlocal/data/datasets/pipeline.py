@@ -33,17 +33,23 @@ class ClipPipeline(abc.ABC):
         batches: How videos become elements.
         in_order: Whether one video is loaded after the other, instead of several at a
             time.
+        counter: Numbers the epochs. Defaults to a new one.
     """
 
     def __init__(
-        self, elements: ElementLoader, batches: Batches, *, in_order: bool = False
+        self,
+        elements: ElementLoader,
+        batches: Batches,
+        *,
+        in_order: bool = False,
+        counter: EpochCounter | None = None,
     ) -> None:
         self._in_order = in_order
         self._elements = elements
         self._views = elements.views
         self._failures = elements.failures
         self._batches = batches
-        self._counter = EpochCounter()
+        self._counter = counter or EpochCounter()
         self._tf = import_tensorflow()
 
     @property
@@ -90,19 +96,14 @@ class ClipPipeline(abc.ABC):
         first = self._first_item(epoch, batch)
         items = self._items(self._tf.constant(epoch, self._tf.int64)).skip(first)
         length = None if self._length is None else max(self._length - first, 0)
-        return self._clips(items, length)
+        return self._clips(items, length, batch)
 
-    def _clips(self, items: Any, length: int | None) -> Any:
+    def _clips(self, items: Any, length: int | None, batch: int = 0) -> Any:
         tf = self._tf
         dataset = self._load_all(items)
         if length is not None:
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
-        if self._failures.leaves_out:
-            dataset = dataset.filter(self._as_is(lambda is_read, _: is_read))
-            dataset = dataset.concatenate(self._report_at_end(dataset))
-        dataset = dataset.map(self._as_is(lambda _, element: element))
-        if self._batches.size is not None:
-            dataset = dataset.batch(self._batches.size, self._batches.drop_remainder)
+        dataset = self._in_batches(dataset, batch)
         options = tf.data.Options()
         # The graph contains no files that `tf.data` could distribute to workers.
         options.experimental_distribute.auto_shard_policy = (
@@ -112,6 +113,16 @@ class ClipPipeline(abc.ABC):
         dataset.failures = self._failures
         dataset.resume = self._resume
         return dataset
+
+    def _in_batches(self, loaded: Any, first: int) -> Any:
+        """Returns batches of the elements that could be read, from number `first`."""
+        if self._failures.leaves_out:
+            loaded = loaded.filter(self._as_is(lambda is_read, _: is_read))
+            loaded = loaded.concatenate(self._report_at_end(loaded))
+        dataset = loaded.map(self._as_is(lambda _, element: element))
+        if self._batches.size is None:
+            return dataset
+        return dataset.batch(self._batches.size, self._batches.drop_remainder)
 
     def _load_all(self, items: Any) -> Any:
         """Returns whether each item could be read, and its element."""

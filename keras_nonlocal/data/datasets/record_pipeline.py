@@ -9,7 +9,7 @@ import numpy as np
 from keras_nonlocal.data.datasets.clip_loader import ClipLoader
 from keras_nonlocal.data.datasets.clip_plan import Batches
 from keras_nonlocal.data.datasets.elements import ElementLoader
-from keras_nonlocal.data.datasets.epochs import EpochOrder
+from keras_nonlocal.data.datasets.epochs import EpochCounter, EpochOrder
 from keras_nonlocal.data.datasets.list_pipeline import ListPipeline
 from keras_nonlocal.data.readers.video_reader import VideoError
 from keras_nonlocal.data.records.tensorflow_pictures import (
@@ -39,7 +39,7 @@ class RecordPipeline(ListPipeline):
 
     Args:
         loader: Loads clips of records.
-        order, elements, batches: As in `ListPipeline`.
+        order, elements, batches, counter: As in `ListPipeline`.
     """
 
     def __init__(
@@ -48,8 +48,9 @@ class RecordPipeline(ListPipeline):
         order: EpochOrder,
         elements: ElementLoader,
         batches: Batches,
+        counter: EpochCounter | None = None,
     ) -> None:
-        super().__init__(loader, order, elements, batches)
+        super().__init__(loader, order, elements, batches, counter)
         self._segments = loader.videos.segments
 
     def _load_all(self, items: Any) -> Any:

@@ -90,8 +90,8 @@ class StreamPipeline(ClipPipeline):
             )
         return label
 
-    def _clips(self, items: Any, length: int | None) -> Any:
-        dataset = super()._clips(items, length)
+    def _clips(self, items: Any, length: int | None, batch: int = 0) -> Any:
+        dataset = super()._clips(items, length, batch)
         dataset.class_names = [*(self._stream.class_names or ())] or None
         dataset.clip_info = self._elements.clip_info(dataset.class_names)
         dataset.file_paths = None

@@ -14,6 +14,7 @@ from keras_nonlocal.training.positions import PositionedCallback
 from keras_nonlocal.training.resumable.training_checkpoints import TrainingCheckpoints
 from keras_nonlocal.training.strategies import is_chief
 from keras_nonlocal.training.workers.agreement import all_workers_have
+from keras_nonlocal.training.workers.own_parts import has_own_parts, own_parts
 
 _OWN_ARGUMENTS = {"x", "y", "batch_size", "initial_epoch", "steps_per_epoch", "shuffle"}
 
@@ -72,6 +73,12 @@ def fit_resumably(
 
     Nothing is saved while the loss or a weight is infinite or NaN. The files keep the
     last finite state, from which the same call resumes.
+
+    Under `tf.distribute.MultiWorkerMirroredStrategy`, each worker decodes only the
+    clips that it trains on, if `clips` are a dataset of `keras_nonlocal.data` of a list
+    of videos, without `shard` and with at least one clip of a batch for each replica.
+    Batches of which videos are skipped are smaller there, and `max_errors` is the
+    maximum of each worker.
 
     Under a `tf.distribute` strategy, the chief alone saves the values of all replicas,
     and in several processes of JAX, the first one does. The other workers must see the
@@ -147,6 +154,13 @@ def fit_resumably(
             )
 
         def fit(part: Any, last_epoch: int) -> None:
+            arguments, validation = fit_arguments, validation_data
+            if has_own_parts(validation, strategy):
+                validation = own_parts(validation, strategy)
+            if has_own_parts(part, strategy):
+                class_weight = arguments.get("class_weight")
+                arguments = {**arguments, "class_weight": None}
+                part = own_parts(part, strategy, class_weight)
             with warnings.catch_warnings():
                 # Keras warns about any data of unknown length.
                 warnings.filterwarnings("ignore", "Your input ran out of data")
@@ -154,10 +168,10 @@ def fit_resumably(
                     part,
                     initial_epoch=checkpoints.next_epoch,
                     epochs=last_epoch,
-                    validation_data=validation_data,
+                    validation_data=validation,
                     callbacks=[*(callbacks or ()), checkpoints],
                     shuffle=False,
-                    **fit_arguments,
+                    **arguments,
                 )
 
         _fit_rest(model, clips, epochs, checkpoints, callbacks or (), fit)
