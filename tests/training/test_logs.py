@@ -104,14 +104,14 @@ def test_figures_come_from_the_clock_and_the_batches(monkeypatch):
     throughput.on_epoch_begin(0)
     logs = {}
     for batch, (size, wait) in enumerate([(4, 50.0), (4, 1.0), (2, 0.5)]):
-        throughput._batches.append((size, wait))
+        throughput._elements.append((size, wait))
         clock.seconds += 2.0
         throughput.on_train_batch_end(batch, logs)
         if not batch:
             assert logs == {}
     assert logs == {"clips_per_second": 6 / 4, "data_wait": 1.5 / 4}
     throughput.on_epoch_begin(1)
-    throughput._batches.append((4, 0.5))
+    throughput._elements.append((4, 0.5))
     clock.seconds += 2.0
     throughput.on_train_batch_end(0, logs)
     epoch_logs = {"loss": 1.0}
