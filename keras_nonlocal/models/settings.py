@@ -105,6 +105,11 @@ class BlockSettings:
     temporal_group_size: int | Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.options or {}, Mapping):
+            raise TypeError(
+                "`nonlocal_options` must be a dictionary of arguments of "
+                f"`NonLocalBlock`. Received: nonlocal_options={self.options!r}"
+            )
         unknown = {*(self.options or {})} - {*NonLocalOptions.__annotations__}
         if unknown:
             raise ValueError(

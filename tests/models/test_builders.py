@@ -132,6 +132,9 @@ def test_unknown_options_and_arguments():
     message = r"nonlocal_options` must have keys.*with \('mode', 'sclae'\)"
     with pytest.raises(ValueError, match=message):
         keras_nonlocal.NLResNet50C2D(nonlocal_options={"sclae": 1, "mode": "gaussian"})
+    message = r"must be a dictionary.*Received: nonlocal_options=5"
+    with pytest.raises(TypeError, match=message):
+        keras_nonlocal.NLResNet50C2D(nonlocal_options=5)
     with pytest.raises(TypeError, match="unexpected keyword argument 'nonlocal_mode'"):
         keras_nonlocal.ResNet50C2D(nonlocal_mode="gaussian")
 

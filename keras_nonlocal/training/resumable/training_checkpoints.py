@@ -222,6 +222,12 @@ class TrainingCheckpoints(keras.callbacks.Callback):
                 key.startswith("val_") for key in logs
             ):
                 return  # this epoch had no validation
+            if "loss" not in logs:
+                raise ValueError(
+                    "`clips` must have at least one batch in each epoch; "
+                    "`clips.failures.reasons` names videos that were left out. "
+                    f"Received: an epoch {epoch}, counted from 0, without a batch"
+                )
             raise ValueError(
                 f"`monitor` must be one of the logs {sorted(logs)}. "
                 f"Received: monitor={self._monitor!r}"

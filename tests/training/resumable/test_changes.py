@@ -124,6 +124,16 @@ def test_another_monitor_is_refused(tmp_path: Path) -> None:
         fit_resumably(model, numbers(), tmp_path, epochs=3, monitor="rate")
 
 
+@pytest.mark.filterwarnings("ignore:.*ran out of data")
+def test_an_epoch_without_a_batch_is_an_error(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    nothing = numbers().filter(lambda x, y: False)
+    with pytest.raises(ValueError, match=r"at least one batch.*epoch 0, counted"):
+        fit_resumably(model, nothing, tmp_path, epochs=1, verbose=0)
+
+
 def test_more_epochs_after_an_early_stop(tmp_path: Path) -> None:
     def stopping() -> Any:
         return keras.callbacks.EarlyStopping("loss", min_delta=1e6, patience=2)
