@@ -5,7 +5,7 @@ from typing import Any
 
 _ATTRIBUTES = (
     *("class_names", "category_ids", "clip_info", "file_paths", "batch_paths"),
-    *("num_shards", "failures", "wrong_objects"),
+    *("num_shards", "share", "elements_per_step", "failures", "wrong_objects"),
 )
 
 
@@ -25,7 +25,8 @@ def transform_clips(
             random numbers in the model instead.
         per_clip: Whether `function` does with each clip what it would do in another
             batch, or alone. Each worker of a `tf.distribute` strategy then loads only
-            the clips that it trains on; see `fit_resumably`. Defaults to `False`.
+            the clips that it trains on; see `fit_resumably`. Its part of a batch may
+            have no clips. Defaults to `False`.
 
     Returns:
         The result of `function`, with the attributes of `clips`.
@@ -49,7 +50,11 @@ def transform_clips(
         transformed.resume = resume
     if per_clip and hasattr(clips, "part_of_worker"):
         transformed.batch_size = clips.batch_size
-        transformed.part_of_worker = lambda *place: function(
-            clips.part_of_worker(*place)
-        )
+
+        def part_of_worker(*place: int) -> Any:
+            return transform_clips(
+                clips.part_of_worker(*place), function, per_clip=True
+            )
+
+        transformed.part_of_worker = part_of_worker
     return transformed

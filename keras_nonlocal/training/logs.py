@@ -42,7 +42,7 @@ class Throughput(keras.callbacks.Callback):
         super().__init__()
         self._speed = f"{unit}_per_second"
         # Number of clips of all workers and seconds of waiting, for each element.
-        self._elements: list[tuple[int, float]] = []
+        self._elements: list[tuple[float, float]] = []
         self._elements_per_step = 1
         self._begin: float | None = None
         self._num_uncounted = 0
@@ -96,8 +96,8 @@ class Throughput(keras.callbacks.Callback):
     def _timed(self, clips: Any) -> Any:
         import tensorflow as tf
 
-        # The other workers receive as many clips.
-        num_shards = getattr(clips, "num_shards", 1)
+        # The other workers receive the others.
+        share = getattr(clips, "share", 1 / getattr(clips, "num_shards", 1))
         # Each replica of this worker takes one of the parts that it loads.
         elements_per_step = getattr(clips, "elements_per_step", 1)
 
@@ -107,7 +107,7 @@ class Throughput(keras.callbacks.Callback):
         def received(start: np.float64, num_clips: np.int64) -> np.bool_:
             wait = time.perf_counter() - float(start)
             self._elements_per_step = elements_per_step
-            self._elements.append((int(num_clips) * num_shards, wait))
+            self._elements.append((int(num_clips) / share, wait))
             return np.True_
 
         def ask(_: Any) -> Any:

@@ -176,7 +176,7 @@ class ListPipeline(ClipPipeline):
         dataset.num_shards = self._order.shard.count
         if isinstance(self._order, PartOrder):
             part = self._order.part
-            dataset.num_shards = part.num_workers
+            dataset.share = part.size / part.batch_size
             dataset.elements_per_step = part.num_replicas
         if isinstance(self._loader, ClosableLoader):
             # TensorFlow keeps the functions of a dataset, and so the loader.
@@ -197,7 +197,7 @@ class ListPipeline(ClipPipeline):
     def _divide(self, dataset: Any, begin: Callable[["ListPipeline"], Any]) -> None:
         """Lets workers ask a dataset for their parts of its batches."""
         size, order = self._batches.size, self._order
-        if size is None or order.shard.count > 1:
+        if size is None or order.shard.count > 1 or isinstance(order, PartOrder):
             return
 
         def part_of_worker(worker: int, num_workers: int, num_replicas: int) -> Any:

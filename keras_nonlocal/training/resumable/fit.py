@@ -76,7 +76,8 @@ def fit_resumably(
 
     Under `tf.distribute.MultiWorkerMirroredStrategy`, each worker decodes only the
     clips that it trains on, if `clips` are a dataset of `keras_nonlocal.data` of a list
-    of videos, without `shard` and with at least one clip of a batch for each replica.
+    of videos, without `shard` and with at least one clip of a batch for each replica;
+    with synchronized batch normalization, only if no videos are skipped.
     Batches of which videos are skipped are smaller there, and `max_errors` is the
     maximum of each worker.
 
@@ -155,9 +156,9 @@ def fit_resumably(
 
         def fit(part: Any, last_epoch: int) -> None:
             arguments, validation = fit_arguments, validation_data
-            if has_own_parts(validation, strategy):
+            if has_own_parts(validation, model):
                 validation = own_parts(validation, strategy)
-            if has_own_parts(part, strategy):
+            if has_own_parts(part, model):
                 class_weight = arguments.get("class_weight")
                 arguments = {**arguments, "class_weight": None}
                 part = own_parts(part, strategy, class_weight)

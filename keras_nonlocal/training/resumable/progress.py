@@ -119,7 +119,8 @@ def describe_batch(
     """
     if not hasattr(clips, "batch_paths"):
         return None
-    batch_size = len(clips.batch_paths(epoch, 0))
+    # Batches of which videos are left out may have fewer.
+    batch_size = getattr(clips, "batch_size", None) or len(clips.batch_paths(epoch, 0))
     if not batch_size:
         return None
     names = [os.path.basename(path) for path in clips.batch_paths(epoch, batch)[:1]]

@@ -6,19 +6,28 @@ from typing import Any
 import keras
 
 
-def has_own_parts(data: Any, strategy: Any) -> bool:
+def has_own_parts(data: Any, model: keras.Model) -> bool:
     """Whether each worker can load its part of the batches of `data` alone.
+
+    Synchronized batch normalizations need a clip on every replica, which parts may lack
+    if videos are left out.
 
     Args:
         data: The data for `fit`.
-        strategy: The strategy of a model, or `None`.
+        model: The model.
     """
+    strategy = getattr(model, "distribute_strategy", None)
     if not hasattr(data, "part_of_worker") or strategy is None:
         return False
     import tensorflow as tf
 
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return False
+    if data.failures.leaves_out:
+        from keras_nonlocal.replicas.compiling import has_synchronized_norms
+
+        if has_synchronized_norms(model):
+            return False
     replicas = strategy.num_replicas_in_sync
     return bool(_num_local_replicas(strategy) < replicas <= data.batch_size)
 
@@ -64,7 +73,10 @@ def weights_of(labels: Any, class_weight: Mapping[int, float]) -> Any:
     if len(labels.shape) > 1 and labels.shape[-1] != 1:
         labels = keras.ops.argmax(labels, axis=-1)
     table = [class_weight.get(number, 1.0) for number in range(max(class_weight) + 1)]
-    indices = keras.ops.cast(keras.ops.reshape(labels, (-1,)), "int32")
+    labels = keras.ops.reshape(labels, (-1,))
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(labels.dtype)):
+        labels = keras.ops.round(labels)
+    indices = keras.ops.cast(labels, "int32")
     return keras.ops.take(keras.ops.array(table, "float32"), indices)
 
 
