@@ -44,7 +44,15 @@ def own_parts(
         data: A dataset for which `has_own_parts` is true.
         strategy: The strategy of the model.
         class_weight: As in `fit`, which does not accept it for data of this kind.
+
+    Raises:
+        ValueError: If there are weights of classes, but also of samples, or no labels.
     """
+    if class_weight is not None and len(data.element_spec) != 2:
+        raise ValueError(
+            "`class_weight` must be `None` unless the data are clips and labels alone. "
+            f"Received: class_weight={class_weight!r}"
+        )
 
     def part_of(context: Any) -> Any:
         part = data.part_of_worker(

@@ -6,37 +6,15 @@ import numpy as np
 import pytest
 
 from keras_nonlocal import data
+from tests.data.numbered_videos import NumberedVideo
 
 pytest.importorskip("tensorflow")
 
 
-class Reader:
-    """A video of pixels that its number determines, or that cannot be read."""
-
-    broken: frozenset[int] = frozenset()
-    decoded: list[int] = []  # noqa: RUF012 - of all readers
-
-    def __init__(self, path: str) -> None:
-        self.number = int(path)
-        self.times = np.arange(4) / 10
-        if self.number in self.broken:
-            raise data.VideoError(path, "broken")
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def read(self, indices: np.ndarray, framing: object) -> np.ndarray:
-        self.decoded.append(self.number)
-        rng = np.random.default_rng(self.number)
-        return rng.integers(0, 256, (*indices.shape, 1, 8, 8, 3), np.uint8)
-
-
 @pytest.fixture(autouse=True)
 def all_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Reader, "broken", frozenset())
-    monkeypatch.setattr(Reader, "decoded", [])
+    monkeypatch.setattr(NumberedVideo, "broken", frozenset())
+    monkeypatch.setattr(NumberedVideo, "decoded", [])
 
 
 def clips_of(num_videos: int, batch: int, **options: Any) -> Any:
@@ -44,7 +22,7 @@ def clips_of(num_videos: int, batch: int, **options: Any) -> Any:
     videos = data.VideoList(tuple(map(str, numbers)), tuple(i % 2 for i in numbers))
     settings: dict[str, Any] = {
         **{"num_frames": 2, "frame_stride": 1, "crop_size": 8, "short_side": 8},
-        **{"open_video": Reader, "verbose": False, **options},
+        **{"open_video": NumberedVideo, "verbose": False, **options},
     }
     return data.video_dataset_from_list(videos, batch_size=batch, **settings)
 
@@ -112,14 +90,14 @@ def test_what_cannot_be_read_is_missing_in_its_batch(
     for _ in range(6):
         workers, replicas, batch, num_videos = case(rng)
         seed = int(rng.integers(10**6))
-        monkeypatch.setattr(Reader, "broken", frozenset())
+        monkeypatch.setattr(NumberedVideo, "broken", frozenset())
         whole = batches_of(clips_of(num_videos, batch, seed=seed))
         broken = rng.choice(num_videos, rng.integers(num_videos), replace=False)
         pixels = {
             np.random.default_rng(i).integers(0, 256, (2, 8, 8, 3), np.uint8).tobytes()
             for i in broken.tolist()
         }
-        monkeypatch.setattr(Reader, "broken", frozenset(broken.tolist()))
+        monkeypatch.setattr(NumberedVideo, "broken", frozenset(broken.tolist()))
         own = [
             clips_of(num_videos, batch, seed=seed, on_error="skip")
             for _ in range(workers)
@@ -149,7 +127,7 @@ def test_a_worker_decodes_only_its_own() -> None:
     clips = clips_of(12, 4, seed=1)
     part = clips.part_of_worker(1, 2, 1)
     labels = [label for _, labels in batches_of(part) for label in labels]
-    assert len(labels) == len(Reader.decoded) == 6
+    assert len(labels) == len(NumberedVideo.decoded) == 6
 
 
 def test_processes_load_the_parts() -> None:

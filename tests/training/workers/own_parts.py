@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_nonlocal import data, training
 from keras_nonlocal.training.strategies import strategy_by_name
+from tests.data.numbered_videos import NumberedVideo
 from tests.data.videos import moving_pictures, write_video
 
 EPOCHS = 3
@@ -27,35 +28,12 @@ EPOCHS = 3
 VALIDATION = 100
 
 
-class Reader:
-    """A video of pixels that its number determines."""
-
-    decoded: list[int] = []  # noqa: RUF012 - of all readers
-    broken = -1
-
-    def __init__(self, path: str) -> None:
-        self.number = int(path)
-        self.times = np.arange(4) / 10
-        if self.number == self.broken:
-            raise data.VideoError(path, "broken")
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-    def read(self, indices: np.ndarray, framing: object) -> np.ndarray:
-        self.decoded.append(self.number)
-        rng = np.random.default_rng(self.number)
-        return rng.integers(0, 256, (*indices.shape, 1, 8, 8, 3), np.uint8)
-
-
 def clips_of(
     kind: str, num_videos: int, batch: int, folder: Path, first: int = 0
 ) -> data.ClipDataset:
     numbers = range(first, first + num_videos)
     videos = data.VideoList(tuple(map(str, numbers)), tuple(i % 2 for i in numbers))
-    open_video: Any = Reader
+    open_video: Any = NumberedVideo
     if kind == "records":
         # Each process writes its own.
         own = Path(tempfile.mkdtemp(dir=folder))
@@ -82,7 +60,7 @@ def clips_of(
 
 def main() -> None:
     folder, num_videos, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    kind, Reader.broken = sys.argv[4], int(sys.argv[5])
+    kind, NumberedVideo.broken = sys.argv[4], frozenset([int(sys.argv[5])])
     name = "multi-worker" if "TF_CONFIG" in os.environ else "none"
     strategy = strategy_by_name(name)
     clips = clips_of(kind, num_videos, batch, folder)
@@ -121,7 +99,7 @@ def main() -> None:
         class_weight={0: 0.25, 1: 3.0},
     )
     result = {
-        "decoded": [number for number in Reader.decoded if number < VALIDATION],
+        "decoded": [number for number in NumberedVideo.decoded if number < VALIDATION],
         "weights": np.concatenate([np.ravel(w) for w in model.get_weights()]).tolist(),
         "iterations": iterations,
         "logs": {

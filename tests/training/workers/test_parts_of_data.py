@@ -9,8 +9,13 @@ import pytest
 
 from keras_nonlocal.training import Throughput, transform_clips
 from keras_nonlocal.training.resumable.progress import describe_batch
-from keras_nonlocal.training.workers.own_parts import has_own_parts, weights_of
-from tests.data.datasets.test_worker_parts import Reader, clips_of
+from keras_nonlocal.training.workers.own_parts import (
+    has_own_parts,
+    own_parts,
+    weights_of,
+)
+from tests.data.datasets.test_worker_parts import clips_of
+from tests.data.numbered_videos import NumberedVideo
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -70,6 +75,16 @@ def test_data_are_divided_if_replicas_can_use_all_parts(
         assert has_own_parts(changed, model) == (has_parts and per_clip)
 
 
+def test_weights_of_classes_and_of_samples_exclude_each_other(strategy: Any) -> None:
+    weighted = transform_clips(
+        clips_of(4, 2),
+        lambda clips: clips.map(lambda x, y: (x, y, tf.ones_like(y))),
+        per_clip=True,
+    )
+    with pytest.raises(ValueError, match=r"be `None`.*Received: class_weight=\{0: 2\}"):
+        own_parts(weighted, strategy, {0: 2})
+
+
 def test_the_speed_is_that_of_all_workers() -> None:
     for watched_first in (True, False):
         for worker, replicas in ((0, 1), (1, 1), (1, 2)):
@@ -91,7 +106,7 @@ def test_left_out_videos_do_not_move_the_place_to_resume_at(
     clips = clips_of(12, 4, seed=1, on_error="skip")
     before = describe_batch(clips, 0, 2)
     first = clips.batch_paths(0, 0)
-    monkeypatch.setattr(Reader, "broken", frozenset(map(int, first)))
+    monkeypatch.setattr(NumberedVideo, "broken", frozenset(map(int, first)))
     assert sum(len(labels) for _, labels in clips.part_of_worker(0, 1, 1)) == 8
     assert clips.batch_paths(0, 0) == []
     assert describe_batch(clips, 0, 2) == before
