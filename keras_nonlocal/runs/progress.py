@@ -1,4 +1,4 @@
-"""Announces the projected duration of a training run after its first steps."""
+"""Estimates, after the first steps, how long a training run will take."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The videos of a training run and of its validation and test."""
+"""The videos for training, validation and testing."""
 
 import hashlib
 import json

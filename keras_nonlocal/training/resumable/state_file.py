@@ -1,4 +1,4 @@
-"""Saves the state of a training run to a file and restores it.
+"""Saves and restores the state of a training run.
 
 The file `state.npz` is a NumPy archive with one array per variable and replica, the
 states of the random generators, and `notes`. The notes are JSON, stored as bytes. They
