@@ -4,7 +4,8 @@ The forward and backward pass stay on the replica, so XLA can compile them. All
 communication between replicas happens outside. Before the passes, the number of samples
 in the global batch is summed; after them, the divisors of the losses (see `loss_terms`)
 and the gradients (see `updates`). A replica without samples skips the passes and
-contributes zeros.
+contributes zeros. It takes as many random numbers as the others, so the seeds of all
+replicas stay equal.
 """
 
 import inspect
@@ -18,6 +19,7 @@ import tensorflow as tf
 from keras_nonlocal.replicas import compiling, sharding, updates
 from keras_nonlocal.replicas.loss_terms import LossTerms, collecting
 from keras_nonlocal.replicas.sharding import sample_count
+from keras_nonlocal.replicas.sublayers import seed_states
 from keras_nonlocal.tensors import Tensor
 
 Parts = dict[str, Any]
@@ -92,6 +94,8 @@ def _run(model: keras.Model, data: Any, *, training: bool) -> Parts:
     share = samples * context.num_replicas_in_sync / total
     trace = _Trace()
     passes = _passes(model, trace, training=training)
+    seeds = seed_states(model)
+    seeds_before = [tf.identity(seed.value) for seed in seeds]
 
     def with_samples() -> Parts:
         y_pred, masks, parts = _compiled(model, passes)(x, y, sample_weight, share)
@@ -126,6 +130,7 @@ def _run(model: keras.Model, data: Any, *, training: bool) -> Parts:
         parts = with_samples() if count else without_samples()
     else:
         parts = tf.cond(count > 0, with_samples, without_samples)
+    updates.advance_seeds(seeds, seeds_before, samples > 0)
     if training:
         weight = tf.where(is_empty, 1 / context.num_replicas_in_sync, samples / total)
         updates.average_moving_statistics(model, weight)

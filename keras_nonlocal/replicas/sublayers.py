@@ -42,6 +42,15 @@ def updates_statistics(norm: keras.layers.BatchNormalization) -> bool:
     return norm.trainable and not isinstance(norm, FrozenBatchNormalization)
 
 
+def seed_states(model: keras.Model) -> list[keras.Variable]:
+    """Returns the states of the seed generators of a model's layers.
+
+    Of a model's variables, they are those that are no weights.
+    """
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in model.variables if id(variable) not in weights]
+
+
 def _layers_in(value: Any) -> list[keras.layers.Layer]:
     if isinstance(value, keras.layers.Layer):
         return [value]

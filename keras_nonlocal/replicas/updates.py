@@ -94,6 +94,33 @@ def average_moving_statistics(model: keras.Model, share: Tensor) -> None:
         variable.assign(mean)
 
 
+def advance_seeds(
+    seeds: Sequence[keras.Variable], before: Sequence[Tensor], drew: Tensor
+) -> None:
+    """Lets a replica that drew no random numbers skip those that the others drew.
+
+    Args:
+        seeds: The states of the model's seed generators, which count the draws.
+        before: Their values at the beginning of the step.
+        drew: Whether this replica ran the model.
+    """
+    context = tf.distribute.get_replica_context()
+    if not seeds or context.num_replicas_in_sync == 1:
+        return
+    # In a type that adds integers exactly.
+    drew = tf.cast(drew, tf.float64)
+    steps = [
+        tf.cast(seed.value - old, tf.float64)
+        for seed, old in zip(seeds, before, strict=True)
+    ]
+    drawn, number = context.all_reduce(
+        tf.distribute.ReduceOp.SUM, placed([tf.stack(steps) * drew, drew])
+    )
+    missing = (1 - drew) * tf.math.divide_no_nan(drawn, number)
+    for seed, step in zip(seeds, tf.unstack(missing), strict=True):
+        seed.assign(seed.value + tf.cast(step, seed.dtype))
+
+
 def _looks_at_gradients(optimizer: keras.optimizers.Optimizer) -> bool:
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return True

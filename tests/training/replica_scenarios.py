@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_nonlocal
+from keras_nonlocal.replicas.sublayers import seed_states
 from keras_nonlocal.training import ReplicatedModel
 from tests.data.videos import moving_pictures, write_video
 
@@ -169,6 +170,45 @@ def empty_batches(setting: Setting) -> Results:
 
     full, gaps = trained([4, 3]), trained([0, 4, 0, 3, 0])
     return {"difference": largest_difference(full, gaps)}
+
+
+def seeds(setting: Setting) -> Results:
+    """Parts of any sizes; the states of two seeds after each step, on each replica."""
+    replicas = setting.strategy.num_replicas_in_sync
+    sizes = setting.rng.integers(0, 3, (6, replicas))
+    # In turn, one replica has no samples, and the next one has some.
+    steps = np.arange(6)
+    sizes[steps, steps % replicas] = 0
+    sizes[steps, (steps + 1) % replicas] = 2
+
+    def part_of(_: Any) -> tf.data.Dataset:
+        x, y = tf.constant(setting.x), tf.constant(setting.y)
+        parts = tf.data.Dataset.from_tensor_slices(np.ravel(sizes))
+        return parts.map(lambda size: (x[:size], y[:size]))
+
+    with setting.strategy.scope():
+        inputs = keras.Input(SHAPE)
+        x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(inputs))
+        x = keras.layers.Dropout(0.1)(keras.layers.Dropout(0.2)(x))
+        model = ReplicatedModel(inputs, keras.layers.Dense(CLASSES, "softmax")(x))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+    found: list[Any] = []
+
+    def note(batch: int, logs: Any) -> None:
+        found.append(
+            [
+                [np.array(copy).tolist() for copy in copies]
+                for copies in (
+                    setting.strategy.experimental_local_results(state.value)
+                    for state in seed_states(model)
+                )
+            ]
+        )
+
+    data = setting.strategy.distribute_datasets_from_function(part_of)
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    model.fit(data, verbose=0, callbacks=[callback])
+    return {"states": found, "sizes": sizes.tolist()}
 
 
 def accumulation(setting: Setting) -> Results:
@@ -534,6 +574,7 @@ def scenarios_by_name() -> dict[str, Callable[[Setting], Results]]:
         xla_steps_per_execution,
         unknown_length,
         empty_batches,
+        seeds,
         accumulation,
         accumulation_adam_clip,
         clipnorm,

@@ -114,6 +114,19 @@ def test_a_batch_without_samples_changes_nothing():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("replicas", [2, pytest.param(3, marks=pytest.mark.thorough)])
+def test_a_replica_without_samples_skips_the_random_numbers_of_others(replicas):
+    result = scenarios(replicas, "seeds")["seeds"]
+    assert len(result["states"]) == len(result["sizes"])
+    for step, states in enumerate(result["states"], 1):
+        assert len(states) == 3
+        for copies in states:
+            assert len(copies) == replicas
+            seed = copies[0][0]
+            assert copies == [[seed, step]] * replicas, result["sizes"]
+
+
+@pytest.mark.slow
 def test_frozen_statistics_stay_as_they_are():
     # A third of the sum of three equal numbers is not always the number.
     result = scenarios(3, "frozen_statistics")["frozen_statistics"]

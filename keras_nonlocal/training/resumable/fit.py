@@ -83,10 +83,9 @@ def fit_resumably(
 
     Under a `tf.distribute` strategy, the chief alone saves the values of all replicas,
     and in several processes of JAX, the first one does. The other workers must see the
-    same `directory`. If one worker is lost, restart all of them. Where workers differ,
-    the chief's values are used: the sums of metrics in an epoch that is resumed in the
-    middle, and the statistics of batch normalization in models that do not synchronize
-    them.
+    same `directory`. If one worker is lost, restart all of them. If the statistics of
+    batch normalization differ between workers, as those of a plain `keras.Model` do,
+    all continue with the chief's.
 
     Args:
         model: A compiled model.

@@ -28,6 +28,7 @@ from keras_nonlocal.training.resumable.process_state import (
 )
 from keras_nonlocal.training.resumable.progress import Progress, parsed_progress
 from keras_nonlocal.training.resumable.variables import (
+    MetricValues,
     assign,
     is_learning_rate,
     replica_values,
@@ -42,18 +43,24 @@ _GENERATORS = "generators/"
 State = dict[str, np.ndarray]
 
 
-def capture_state(model: keras.Model, progress: Progress) -> State:
+def capture_state(
+    model: keras.Model, progress: Progress, metrics: MetricValues
+) -> State:
     """Copies the variables of a model, the random generators and the progress.
 
     Args:
         model: A compiled model whose variables exist.
         progress: The progress of the run.
+        metrics: The result of `metric_values`.
     """
     arrays: State = {}
     rows = []
     for section, variables in sections(model).items():
         for i, variable in enumerate(variables):
-            values = replica_values(model, variable)
+            if section == "metrics":
+                values = metrics[i]
+            else:
+                values = replica_values(model, variable)
             rows.append(_described(section, variable, len(values)))
             for replica, value in enumerate(values):
                 arrays[f"{section}/{i}/{replica}"] = _storable(value)

@@ -1,6 +1,5 @@
 """A callback that saves checkpoints and resumes from them."""
 
-import csv
 import math
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import keras
 from keras_nonlocal import files
 from keras_nonlocal.arguments import check_choice, is_integer
 from keras_nonlocal.training.resumable.callback_memory import memory_of, remind
+from keras_nonlocal.training.resumable.history_file import HISTORY_FILE, write_history
 from keras_nonlocal.training.resumable.late_variables import (
     build_metrics,
     build_optimizer,
@@ -29,13 +29,13 @@ from keras_nonlocal.training.resumable.variables import (
     has_finite_loss,
     has_finite_weights,
     learning_rates,
+    metric_values,
 )
 from keras_nonlocal.training.workers.jax_workers import apart
 
 STATE_FILE = "state.npz"
 LAST_FILE = "last.weights.h5"
 BEST_FILE = "best.weights.h5"
-HISTORY_FILE = "history.csv"
 
 
 class TrainingCheckpoints(keras.callbacks.Callback):
@@ -162,14 +162,20 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         if self._save_freq == "epoch" or seen - self._saved_batch < self._save_freq:
             return
         self._saved_batch = seen
-        if not (has_finite_loss(self.model) and has_finite_weights(self.model)):
+        metrics = metric_values(self.model)
+        if not (
+            has_finite_loss(self.model, metrics) and has_finite_weights(self.model)
+        ):
             return
         self._advance(self.next_epoch, seen)
+        if not self._writes:
+            return
+        state = capture_state(self.model, self.progress, metrics)
         if _has_known_length(self._clips):
-            self._save()
-        elif self._writes:
+            write_state(self._state_path, state)
+        else:
             # `fit` begins one batch too many before it notices the end of the data.
-            self._pending = capture_state(self.model, self.progress)
+            self._pending = state
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._pending = None
@@ -243,8 +249,10 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         return os.path.join(self._directory, name)
 
     def _save(self) -> None:
+        metrics = metric_values(self.model)
         if self._writes:
-            write_state(self._state_path, capture_state(self.model, self.progress))
+            state = capture_state(self.model, self.progress, metrics)
+            write_state(self._state_path, state)
 
     def _save_derived(self) -> None:
         """Writes the files that are derived from the state at the end of an epoch."""
@@ -253,7 +261,7 @@ class TrainingCheckpoints(keras.callbacks.Callback):
         if self.progress.best_epoch == self.progress.epoch - 1:
             self._save_weights(BEST_FILE)
         self._save_weights(LAST_FILE)
-        _write_csv(self._path(HISTORY_FILE), self.progress.logs)
+        write_history(self._path(HISTORY_FILE), self.progress.logs)
 
     def _save_weights(self, name: str) -> None:
         with files.replacing(self._path(name)) as unfinished, apart():
@@ -279,18 +287,6 @@ def _check_save_freq(save_freq: Any, clips: Any) -> None:
 def _has_known_length(clips: Any) -> bool:
     """Whether a `tf.data.Dataset` has a known number of batches."""
     return int(clips.cardinality()) >= 0
-
-
-def _write_csv(path: str, logs: list[dict[str, float]]) -> None:
-    names = dict.fromkeys(name for row in logs for name in row)
-    with (
-        files.replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.DictWriter(file, ["epoch", *names])
-        writer.writeheader()
-        for epoch, row in enumerate(logs):
-            writer.writerow({"epoch": epoch, **row})
 
 
 def _begin_epoch(dataset: Any, epoch: int) -> None:

@@ -6,6 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_nonlocal.training.strategies import is_chief
+
+# The values of the replicas of this process, by the place of the metric's variable.
+MetricValues = list[list[np.ndarray]]
+
 
 def sections(model: keras.Model) -> dict[str, list[keras.Variable]]:
     """Returns the variables of the model, its optimizer and its metrics."""
@@ -41,27 +46,57 @@ def assign_learning_rates(model: keras.Model, rates: Sequence[float]) -> None:
         variable.assign(rate)
 
 
-def has_finite_loss(model: keras.Model) -> bool:
-    """Whether the mean loss since the metrics were last reset is finite."""
-    return all(
-        _is_finite(model, variable)
+def metric_values(model: keras.Model) -> MetricValues:
+    """Returns the values of the metrics' variables on the replicas of this process.
+
+    All workers of a strategy must call this function, because the first replica of each
+    receives the sums over all workers.
+    """
+    variables = model.metrics_variables
+    strategy = getattr(model, "distribute_strategy", None)
+    if not _has_other_workers(strategy):
+        return [_all_values(model, variable) for variable in variables]
+    values = []
+    for total in _totals(strategy, variables):
+        others = len(strategy.extended.worker_devices) - 1
+        values.append([total, *[np.zeros_like(total)] * others])
+    return values
+
+
+def has_finite_loss(model: keras.Model, values: MetricValues) -> bool:
+    """Whether the mean loss since the metrics were last reset is finite.
+
+    Args:
+        model: The model.
+        values: The result of `metric_values`.
+    """
+    of_loss = {
+        id(variable)
         for metric in model.metrics
         if metric.name == "loss"
         for variable in metric.variables
+    }
+    return all(
+        np.isfinite(value).all()
+        for variable, copies in zip(model.metrics_variables, values, strict=True)
+        if id(variable) in of_loss
+        for value in copies
     )
 
 
 def has_finite_weights(model: keras.Model) -> bool:
     """Whether no trainable variable contains infinity or NaN."""
-    return all(_is_finite(model, variable) for variable in model.trainable_variables)
+    # The replicas of this process suffice, so workers need not communicate.
+    return all(
+        np.isfinite(value).all()
+        for variable in model.trainable_variables
+        for value in replica_values(model, variable)
+    )
 
 
 def replica_values(model: keras.Model, variable: keras.Variable) -> list[np.ndarray]:
     """Returns the value on each replica of this process, or one if all are equal."""
-    replicas = _replicas(model, variable)
-    if replicas is None:
-        return [np.array(keras.ops.convert_to_numpy(variable.value))]
-    values = [np.array(replica.numpy()) for replica in replicas]
+    values = _all_values(model, variable)
     if all(value.tobytes() == values[0].tobytes() for value in values):
         return values[:1]
     return values
@@ -79,18 +114,29 @@ def assign(
         model: The model, or the owner of the optimizer.
         variable: The variable.
         values: One value for all replicas, or one for each.
-        adds_up: Whether several values represent their sum instead of their mean.
+        adds_up: Whether the values represent their sum and not their mean. Of several
+            workers, the one that saves receives them, and the others receive zeros.
     """
     replicas = _replicas(model, variable)
     if replicas is None:
         variable.assign(_merged(values, adds_up))
         return
+    strategy = model.distribute_strategy
+    if adds_up and _has_other_workers(strategy) and not is_chief(strategy):
+        values = [np.zeros_like(values[0])]
     if len(values) != len(replicas):
         merged = _merged(values, adds_up)
-        others = np.zeros_like(merged) if adds_up and len(values) > 1 else merged
+        others = np.zeros_like(merged) if adds_up else merged
         values = [merged, *[others] * (len(replicas) - 1)]
     for replica, value in zip(replicas, values, strict=True):
         replica.assign(value)
+
+
+def _all_values(model: keras.Model, variable: keras.Variable) -> list[np.ndarray]:
+    replicas = _replicas(model, variable)
+    if replicas is None:
+        return [np.array(keras.ops.convert_to_numpy(variable.value))]
+    return [np.array(replica.numpy()) for replica in replicas]
 
 
 def _replicas(model: keras.Model, variable: keras.Variable) -> tuple[Any, ...] | None:
@@ -105,9 +151,29 @@ def _replicas(model: keras.Model, variable: keras.Variable) -> tuple[Any, ...] |
     return strategy.experimental_local_results(variable.value)
 
 
-def _is_finite(model: keras.Model, variable: keras.Variable) -> bool:
-    # The replicas of this process suffice, so workers need not communicate.
-    return all(np.isfinite(value).all() for value in replica_values(model, variable))
+def _has_other_workers(strategy: Any) -> bool:
+    """Whether a `tf.distribute` strategy has replicas in other processes."""
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return False
+    return bool(strategy.num_replicas_in_sync > len(strategy.extended.worker_devices))
+
+
+def _totals(strategy: Any, variables: Sequence[keras.Variable]) -> list[np.ndarray]:
+    """Returns the sums of variables over the replicas of all workers."""
+    if not variables:
+        return []
+    import tensorflow as tf
+
+    def values() -> list[Any]:
+        return [tf.identity(variable.value) for variable in variables]
+
+    @tf.function
+    def summed() -> list[Any]:
+        return [
+            strategy.reduce("SUM", value, axis=None) for value in strategy.run(values)
+        ]
+
+    return [total.numpy() for total in summed()]
 
 
 def _merged(values: Sequence[np.ndarray], adds_up: bool) -> np.ndarray:

@@ -12,9 +12,9 @@ import pytest
 
 from keras_nonlocal import files
 from keras_nonlocal.training import fit_resumably
+from keras_nonlocal.training.resumable.history_file import HISTORY_FILE
 from keras_nonlocal.training.resumable.training_checkpoints import (
     BEST_FILE,
-    HISTORY_FILE,
     LAST_FILE,
     STATE_FILE,
 )

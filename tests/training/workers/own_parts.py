@@ -1,10 +1,11 @@
 """A worker, or one process for all of them, that notes which videos it decodes.
 
-`python -m tests.training.workers.own_parts FOLDER NUM_VIDEOS BATCH KIND BROKEN` prints
-a JSON object: `decoded`, the number of a video for each clip that was decoded for
-training; `weights`; `iterations` after each epoch; and `logs`. BROKEN is the number of
-a video that cannot be read, or -1. With TF_CONFIG in the environment, this is one of
-several workers.
+`python -m tests.training.workers.own_parts FOLDER NUM_VIDEOS BATCH KIND BROKEN [STOP]`
+prints a JSON object: `decoded`, the number of a video for each clip that was decoded
+for training; `weights`; `seeds` of dropout; `iterations` after each epoch; and `logs`.
+BROKEN is the number of a video that cannot be read, or -1. With STOP, the network has
+dropout, and the training ends without an output after that many batches, if it is not
+0. With TF_CONFIG in the environment, this is one of several workers.
 """
 
 import json
@@ -19,9 +20,11 @@ import keras
 import numpy as np
 
 from keras_nonlocal import data, training
+from keras_nonlocal.replicas.sublayers import seed_states
 from keras_nonlocal.training.strategies import strategy_by_name
 from tests.data.numbered_videos import NumberedVideo
 from tests.data.videos import moving_pictures, write_video
+from tests.training.resumable.crashes import CrashAt
 
 EPOCHS = 3
 # Videos from this number on are for validation.
@@ -61,6 +64,7 @@ def clips_of(
 def main() -> None:
     folder, num_videos, batch = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     kind, NumberedVideo.broken = sys.argv[4], frozenset([int(sys.argv[5])])
+    stop = int(sys.argv[6]) if sys.argv[6:] else None
     name = "multi-worker" if "TF_CONFIG" in os.environ else "none"
     strategy = strategy_by_name(name)
     clips = clips_of(kind, num_videos, batch, folder)
@@ -72,6 +76,8 @@ def main() -> None:
         inputs = keras.Input(clips.element_spec[0].shape[1:])
         x = keras.layers.Rescaling(1 / 255)(inputs)
         x = keras.layers.GlobalAveragePooling3D()(x)
+        if stop is not None:
+            x = keras.layers.Dropout(0.5)(x)
         x = keras.layers.Dense(2, activation="softmax")(x)
         model = training.ReplicatedModel(inputs, x)
         # Its rate falls in the second epoch.
@@ -94,13 +100,18 @@ def main() -> None:
         epochs=EPOCHS,
         save_freq=2,
         verbose=0,
-        callbacks=[throughput, keras.callbacks.LambdaCallback(on_epoch_end=note)],
+        callbacks=[
+            throughput,
+            keras.callbacks.LambdaCallback(on_epoch_end=note),
+            *([CrashAt(stop)] if stop else []),
+        ],
         validation_data=validation,
         class_weight={0: 0.25, 1: 3.0},
     )
     result = {
         "decoded": [number for number in NumberedVideo.decoded if number < VALIDATION],
         "weights": np.concatenate([np.ravel(w) for w in model.get_weights()]).tolist(),
+        "seeds": [v.numpy().tolist() for v in seed_states(model)],
         "iterations": iterations,
         "logs": {
             name: values

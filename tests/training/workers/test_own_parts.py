@@ -43,6 +43,22 @@ def test_together_they_decode_each_clip_once(tmp_path, num_videos, batch, worker
     assert counts.min() >= EPOCHS
 
 
+def test_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path):
+    """In each epoch, the second worker has nothing of the last batch, also to drop."""
+    arguments = ("13", "4", "files", "-1")
+    whole = results_of(*start_workers(MODULE, str(tmp_path / "a"), *arguments, "0"))
+    for worker in start_workers(MODULE, str(tmp_path / "b"), *arguments, "6"):
+        _, errors = worker.communicate(timeout=300)
+        assert "CrashError" in errors
+    resumed = results_of(*start_workers(MODULE, str(tmp_path / "b"), *arguments, "0"))
+    for one, other in zip(whole, resumed, strict=True):
+        assert one["weights"] == other["weights"] == whole[0]["weights"]
+        assert one["seeds"] == other["seeds"] == whole[0]["seeds"]
+        assert other["iterations"] == [8, 12]
+        for name, values in one["logs"].items():
+            np.testing.assert_allclose(other["logs"][name], values, atol=1e-6)
+
+
 def test_a_worker_leaves_out_what_it_cannot_read(tmp_path):
     arguments = (str(tmp_path), "13", "4", "files", "5")
     found = results_of(*start_workers(MODULE, *arguments))
