@@ -54,7 +54,7 @@ def metric_values(model: keras.Model) -> MetricValues:
     """
     variables = model.metrics_variables
     strategy = getattr(model, "distribute_strategy", None)
-    if not _has_other_workers(strategy):
+    if strategy is None or not _has_other_workers(strategy):
         return [_all_values(model, variable) for variable in variables]
     values = []
     for total in _totals(strategy, variables):
@@ -153,8 +153,8 @@ def _replicas(model: keras.Model, variable: keras.Variable) -> tuple[Any, ...] |
 
 def _has_other_workers(strategy: Any) -> bool:
     """Whether a `tf.distribute` strategy has replicas in other processes."""
-    if strategy is None or strategy.num_replicas_in_sync == 1:
-        return False
+    if strategy.num_replicas_in_sync == 1:
+        return False  # of one device, which has no list of devices
     return bool(strategy.num_replicas_in_sync > len(strategy.extended.worker_devices))
 
 
