@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal import files
 from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.pipelines import (
     add_pipeline_options,
@@ -12,13 +13,12 @@ from keras_nonlocal.cli.options.pipelines import (
 )
 from keras_nonlocal.cli.options.videos import add_list_options
 from keras_nonlocal.files import replacing
+from keras_nonlocal.runs.class_names import CLASS_NAMES_FILE
 from keras_nonlocal.runs.record_lists import RECORDS_FILE
 from keras_nonlocal.runs.video_sources import read_videos
 
 if TYPE_CHECKING:
     from keras_nonlocal.data import VideoList
-
-_CLASS_NAMES = "class_names.txt"
 
 
 def add_command(commands: Any) -> argparse.ArgumentParser:
@@ -126,8 +126,10 @@ def _write_list(records: "VideoList", directory: str) -> str:
         for record, label in zip(records.paths, labels, strict=True):
             indices = label if isinstance(label, tuple) else (label,)
             file.write(",".join([os.path.basename(record), *map(str, indices)]) + "\n")
+    names = os.path.join(directory, CLASS_NAMES_FILE)
     if records.class_names is not None:
-        names = os.path.join(directory, _CLASS_NAMES)
         with replacing(names) as unfinished:
             unfinished.write_text(class_names_text(records.class_names), "utf-8")
+    elif files.exists(names):
+        files.remove(names)  # of an earlier list
     return path

@@ -5,7 +5,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from keras_nonlocal.runs.record_lists import list_in, root_of_list
+from keras_nonlocal.runs.record_lists import (
+    class_names_beside,
+    list_in,
+    root_of_list,
+    with_classes,
+)
 from keras_nonlocal.runs.setting_groups import ListFormat
 
 if TYPE_CHECKING:
@@ -26,10 +31,12 @@ def read_videos(
         list_format: Format of the list.
         root: Directory to which the paths in the list are relative.
         class_names: Names of the classes, in the order of the scores. Defaults to those
-            of the directory or the list.
+            of the directory or the list. A list of records has those in the file
+            `class_names.txt` beside it, and is read as a directory with their folders.
 
     Raises:
-        ValueError: If there are no videos, or the list has a different format.
+        ValueError: If there are no videos, the list has a different format, or a record
+            belongs to none of the classes.
     """
     source = list_in(source)
     if os.path.isdir(source):
@@ -127,7 +134,11 @@ def _read_list(
         "kinetics": data.read_kinetics_csv,
         "charades": data.read_charades_csv,
     }
-    return readers[list_format](source, root_of_list(source, root), class_names)
+    names = class_names_beside(source) or class_names
+    videos = readers[list_format](source, root_of_list(source, root), names)
+    if class_names is None or names == tuple(class_names):
+        return videos
+    return with_classes(videos, class_names, source)
 
 
 def _several_labels(file: str, root: str, names: Sequence[str] | None) -> "VideoList":

@@ -106,6 +106,11 @@ def _check_part(
         raise ValueError(
             f"The videos for {part} must be at least one. Received: none in {source!r}"
         )
+    if training.class_names is None and videos.class_names is not None:
+        raise ValueError(
+            "`class_names` must name the classes of a list for training if those of "
+            f"the videos for {part} have names. Received: class_names=None"
+        )
     if videos.class_names != training.class_names:
         raise ValueError(
             f"The videos for {part} must have the classes of those for training, "

@@ -11,6 +11,7 @@ import keras_nonlocal
 from keras_nonlocal import data, predict_videos
 from keras_nonlocal.cli import main, parsed
 from keras_nonlocal.cli.options.pipelines import pipeline_arguments
+from tests.cli.train_command import arguments
 from tests.data.videos import moving_pictures, write_video
 from tests.inference.test_predicting import small
 
@@ -73,6 +74,24 @@ def test_write_records(folder, capsys):
     }
     assert main([*command, "--max-errors", "-1"]) == 2
     assert "`--max-errors` must" in capsys.readouterr().err
+    # A list has no names, and those of the folders are not about it.
+    command[1] = "list.txt"
+    assert main([*command, "--root", "videos"]) == 1
+    assert not Path("records/class_names.txt").exists()
+
+
+def test_training_on_a_folder_of_records_knows_its_classes(folder, capsys):
+    for name in ("broken", "empty"):
+        Path(f"videos/y/{name}.mp4").unlink()
+    assert main(["write-records", "videos", "records"]) == 0
+    command = arguments("records", "run", epochs=1, test="videos", batch_size=2)
+    assert main(command) == 0, capsys.readouterr().err
+    assert Path("run/class_names.txt").read_text() == "x\ny\n"
+    # Without the names, those of the folders cannot be told from each other.
+    Path("records/class_names.txt").unlink()
+    command[command.index("run")] = "other"
+    assert main(command) == 2
+    assert "`--class-names` must name the classes" in capsys.readouterr().err
 
 
 def test_embed(folder, capsys):

@@ -68,7 +68,7 @@ def test_fields_of_the_manifest_that_must_match(manifest, job, container):
         for rule in rules
         if "onExitCodes" in rule
         for code in rule["onExitCodes"]["values"]
-    } == {2: "FailJob", 3: "Ignore", 134: "Ignore"}
+    } == {1: "FailJob", 2: "FailJob", 3: "Ignore", 134: "Ignore"}
     assert all(
         rule["onExitCodes"]["containerName"] == container["name"]
         for rule in rules

@@ -8,6 +8,8 @@ from keras_nonlocal.runs.video_sources import (
     read_videos_of_classes,
 )
 
+HOW = ("path-label", "")
+
 
 @pytest.fixture
 def folders(tmp_path):
@@ -49,3 +51,36 @@ def test_other_lists_are_relative_to_the_root(folders):
     (folders / "test" / "records.csv").write_text("a/000000.tfrecord 0\nb.mp4 1\n")
     videos = read_videos(str(folders / "test"), root="r")
     assert videos.paths == ("r/a/000000.tfrecord", "r/b.mp4")
+
+
+def test_classes_beside_records_are_those_of_folders(folders):
+    (folders / "train" / "class_names.txt").write_text('walk\n"run "\n')
+    (folders / "test" / "class_names.txt").write_text("run\nwalk\n")
+    training = read_videos(str(folders / "train"))
+    assert training.class_names == ("walk", "run ")
+    assert training.labels == (0, 1)
+    # As a directory without the folders of some classes.
+    known = ("run", "sit", "walk")
+    for videos in (
+        read_videos(str(folders / "test"), class_names=known),
+        read_videos_of_classes(str(folders / "test" / "records.csv"), *HOW, known),
+    ):
+        assert videos.class_names == known
+        assert videos.labels == (2, 0)
+    with pytest.raises(ValueError, match=r"known classes.*Received: 'run '"):
+        read_videos_of_classes(str(folders / "train"), *HOW, known)
+
+
+def test_classes_beside_records_may_be_several_of_a_video(folders):
+    rows = '000000.tfrecord,1\n000001.tfrecord,"0,1"\n'
+    (folders / "test" / "records.csv").write_text(rows)
+    (folders / "test" / "class_names.txt").write_text("run\nwalk\n")
+    videos = read_videos(str(folders / "test"), class_names=("walk", "run"))
+    assert [*videos.labels] == [(0,), (1, 0)]
+
+
+def test_a_file_of_names_beside_another_list_is_not_about_it(folders):
+    listed = folders / "list.csv"
+    listed.write_text("a.mp4,1\nb.mp4,0\n")
+    (folders / "class_names.txt").write_text("run\nwalk\n")
+    assert read_videos(str(listed)).class_names is None

@@ -58,6 +58,10 @@ class Origin:
     quality: int
     state: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
 
+    def __str__(self) -> str:
+        how = f"short_side={self.short_side} and quality={self.quality}"
+        return f"the video {self.source!r} with {how}"
+
     def is_outdated(self, now: "Origin") -> bool:
         """Whether the video has changed since."""
         return None not in (self.state, now.state) and self.state != now.state

@@ -189,7 +189,8 @@ class RecordWriter:
             return False
         if found != origin:
             raise ValueError(
-                f"`directory` must hold no records but those of the same videos; the "
-                f"next one is {origin}. Received: {target!r}, which is {found}"
+                "`directory` must hold no records but those of the same videos and "
+                f"settings; the next one is {origin}. Received: {target!r}, which is "
+                f"{found}"
             )
         return not found.is_outdated(origin)
