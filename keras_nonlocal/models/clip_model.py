@@ -7,10 +7,10 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import keras
-from keras import layers
 
 from keras_nonlocal.layers import PixelPreprocessing
 from keras_nonlocal.models.clip_info import ClipInfo
+from keras_nonlocal.models.output_activation import activation_name
 from keras_nonlocal.models.preprocessing import preprocess_input
 from keras_nonlocal.replicas.sublayers import all_layers
 from keras_nonlocal.tensors import Tensor
@@ -21,21 +21,6 @@ Preprocessing = Callable[[Tensor], Tensor]
 _USUAL_FRAME_STRIDE = 8
 
 _LOGGER = logging.getLogger("keras_nonlocal")
-
-# These operations keep probabilities probabilities, so the activation is before them.
-_LAYERS_AFTER_SCORES = (
-    layers.AveragePooling1D,
-    layers.AveragePooling2D,
-    layers.AveragePooling3D,
-    layers.Dropout,
-    layers.Flatten,
-    layers.GlobalAveragePooling1D,
-    layers.GlobalAveragePooling2D,
-    layers.GlobalAveragePooling3D,
-    layers.Identity,
-    layers.Permute,
-    layers.Reshape,
-)
 
 
 class ClipShape(NamedTuple):
@@ -240,37 +225,6 @@ def num_outputs(model: keras.Model) -> int:
         )
     count: int = shape[1]
     return count
-
-
-def activation_name(model: keras.Model) -> str | None:
-    """Returns the name of the activation that computes the model's output.
-
-    Pooling, reshaping and changes of the dtype after it are ignored. `None` means that
-    the last operation has no activation.
-    """
-    operations = getattr(model, "operations", None) or model.layers
-    for operation in reversed(operations):
-        if isinstance(operation, keras.Model):
-            return activation_name(operation)
-        if isinstance(operation, _LAYERS_AFTER_SCORES):
-            continue
-        if isinstance(operation, layers.Softmax):
-            return "softmax"
-        # `Activation("linear", dtype="float32")` ends networks of mixed precision.
-        is_linear = (
-            isinstance(operation, layers.Activation)
-            and operation.activation is keras.activations.linear
-        )
-        if is_linear or type(operation).__name__ == "Cast":
-            continue
-        activation = getattr(operation, "activation", None)
-        if activation is not None:
-            return getattr(activation, "__name__", str(activation))
-        # `keras.ops.softmax` of a Keras tensor creates an operation of the class
-        # Softmax.
-        name = type(operation).__name__.lower()
-        return name if name in ("softmax", "sigmoid") else None
-    return None
 
 
 def normalizes_pixels(model: keras.Model) -> bool:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import keras
 import numpy as np
 
-from keras_nonlocal.models.clip_model import activation_name
+from keras_nonlocal.models.output_activation import activation_name
 from keras_nonlocal.models.predictions import both_scores
 from keras_nonlocal.tensors import Tensor
 

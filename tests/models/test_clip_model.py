@@ -8,7 +8,8 @@ from keras import layers
 import keras_nonlocal
 from keras_nonlocal.layers import PixelPreprocessing
 from keras_nonlocal.models import ClipInfo
-from keras_nonlocal.models.clip_model import activation_name, clip_model
+from keras_nonlocal.models.clip_model import clip_model
+from keras_nonlocal.models.output_activation import activation_name
 from keras_nonlocal.training import (
     ReplicatedModel,
     replace_classifier,
