@@ -51,7 +51,7 @@ def non_local_operation(
 
     Returns:
         `(batch, *positions, d_g)`, in the dtype of `g`; integers become floats.
-        Narrower dtypes than float32 are computed in float32.
+        Narrower dtypes than float32 are computed as in `NonLocalBlock`.
 
     Raises:
         ValueError: If `mode` or `route` is invalid, the shapes do not match, or `w_f`

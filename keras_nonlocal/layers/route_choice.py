@@ -25,6 +25,8 @@ _ASSUMED_POSITIONS = 2**13
 # the gradients of the logits. A mask adds masked weights and their gradients.
 # Measured: tests/layers/test_memory_limit.py.
 _MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}
+# In bfloat16, narrow copies beside matrices in float32.
+_MATRICES_IN_BFLOAT16 = {"tensorflow": 4, "jax": 4, "torch": 4}
 _MORE_WITH_MASK = 2
 _LARGEST_INT32 = 2**31 - 1
 
@@ -37,7 +39,8 @@ def pairs_that_fit(memory_limit: int, dtype: str, has_mask: bool) -> int:
         dtype: The dtype of the weights.
         has_mask: Whether some keys are masked.
     """
-    matrices = _MATRICES.get(keras.backend.backend(), 4) + _MORE_WITH_MASK * has_mask
+    of_backend = _MATRICES_IN_BFLOAT16 if dtype == "bfloat16" else _MATRICES
+    matrices = of_backend.get(keras.backend.backend(), 4) + _MORE_WITH_MASK * has_mask
     return memory_limit // (matrices * (8 if dtype == "float64" else 4))
 
 

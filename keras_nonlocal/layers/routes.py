@@ -5,9 +5,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_nonlocal.layers.affinity import averaged, key_bias, pairwise_weights, widened
+from keras_nonlocal.layers.affinity import (
+    SOFTMAX_MODES,
+    averaged,
+    key_bias,
+    pairwise_weights,
+    widened,
+)
 from keras_nonlocal.layers.chunked_softmax import pad_with_zeros, softmax_in_chunks
 from keras_nonlocal.layers.memory_limit import default_memory_limit
+from keras_nonlocal.layers.narrow_softmax import softmax_in_bfloat16
 from keras_nonlocal.layers.route_choice import (
     choose_route,
     pairs_that_fit,
@@ -47,7 +54,7 @@ def weighted_sum(
 
     Returns:
         `(batch, N, d_g)`, in float32 if the arguments are narrower, or in their dtype
-        if the kernel of the fused route itself sums in float32.
+        if the products themselves sum in float32.
     """
     if key_mask is not None:
         g = ops.where(ops.expand_dims(key_mask, -1), g, ops.zeros((), dtype=g.dtype))
@@ -59,18 +66,17 @@ def weighted_sum(
         route = choose_route(mode, theta.shape, phi.shape, g.shape[-1], fit)
     if route == "fused" and _kernel_widens(theta.dtype):
         return _fused(theta, phi, g, scale, key_mask)
+    if route == "mixed":
+        return _mixed(theta, phi, g, mode, scale, key_mask, fit)
+    if route == "naive":
+        return _naive(theta, phi, g, mode, scale, key_mask)
     theta, phi, g = widened(theta), widened(phi), widened(g)
     if route == "fused":
         return _fused(theta, phi, g, scale, key_mask)
-    if scale != 1:
-        phi = phi * scale  # The smaller of the two in a block.
+    phi = _scaled(phi, scale)
     if route == "chunked":
         bias = key_bias(key_mask, theta.dtype)
         return softmax_in_chunks(theta, phi, g, _pairs_in_a_chunk(fit), bias)
-    if route == "mixed":
-        return _mixed(theta, phi, g, mode, key_mask, fit)
-    if route == "naive":
-        return ops.matmul(pairwise_weights(theta, phi, mode, key_mask), g)
     keys = averaged(phi, phi, key_mask)
     if route == "associative":
         return ops.matmul(theta, ops.matmul(ops.swapaxes(keys, 1, 2), g))
@@ -81,18 +87,40 @@ def _pairs_in_a_chunk(fit: int) -> int:
     return max(min(_PAIRS_IN_A_CHUNK, fit), 1)
 
 
+def _naive(
+    theta: Tensor, phi: Tensor, g: Tensor, mode: str, scale: float, key_mask: Tensor
+) -> Tensor:
+    dtype = keras.backend.standardize_dtype(theta.dtype)
+    if mode in SOFTMAX_MODES and dtype == "bfloat16":
+        return softmax_in_bfloat16(theta, phi, g, scale, key_mask)
+    theta, phi, g = widened(theta), _scaled(phi, scale), widened(g)
+    return ops.matmul(pairwise_weights(theta, phi, mode, key_mask), g)
+
+
 def _mixed(
-    theta: Tensor, phi: Tensor, g: Tensor, mode: str, key_mask: Tensor, fit: int
+    theta: Tensor,
+    phi: Tensor,
+    g: Tensor,
+    mode: str,
+    scale: float,
+    key_mask: Tensor,
+    fit: int,
 ) -> Tensor:
     """Keeps the weights of as many rows as fit, and recomputes those of the others."""
     in_a_chunk = _pairs_in_a_chunk(fit // 2)
     rows = rows_that_fit(theta, phi, fit, in_a_chunk)
-    bias = key_bias(key_mask, theta.dtype)
+    keys, values = _scaled(phi, scale), widened(g)
+    bias = key_bias(key_mask, keys.dtype)
     if isinstance(rows, int) and rows == 0:
-        return softmax_in_chunks(theta, phi, g, in_a_chunk, bias)
-    weights = pairwise_weights(theta[:, :rows], phi, mode, key_mask)
-    others = softmax_in_chunks(theta[:, rows:], phi, g, in_a_chunk, bias)
-    return ops.concatenate([ops.matmul(weights, g), others], axis=1)
+        return softmax_in_chunks(widened(theta), keys, values, in_a_chunk, bias)
+    first = _naive(theta[:, :rows], phi, g, mode, scale, key_mask)
+    others = softmax_in_chunks(widened(theta[:, rows:]), keys, values, in_a_chunk, bias)
+    return ops.concatenate([first, ops.cast(others, first.dtype)], axis=1)
+
+
+def _scaled(phi: Tensor, scale: float) -> Tensor:
+    """Returns the keys, the smaller factor of the logits in a block, with the scale."""
+    return widened(phi) * scale if scale != 1 else widened(phi)
 
 
 def _kernel_widens(dtype: Any) -> bool:

@@ -198,11 +198,13 @@ def test_rows_that_fit():
 
 @pytest.mark.parametrize(
     ("dtype", "has_mask", "more"),
-    [("float32", False, 1), ("float64", False, 2), ("bfloat16", False, 1)],
+    [("float32", False, 1), ("float64", False, 2), ("bfloat16", False, 4 / 3)],
 )
 def test_pairs_that_fit(dtype, has_mask, more):
     plain = pairs_that_fit(12 * MIB, "float32", False)
     assert plain == {"jax": 0.75 * MIB}.get(BACKEND, MIB)
+    if BACKEND == "jax" and dtype == "bfloat16":
+        more = 1
     assert pairs_that_fit(12 * MIB, dtype, has_mask) == plain // more
     assert pairs_that_fit(12 * MIB, dtype, True) < plain // more
 

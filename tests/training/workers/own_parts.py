@@ -58,6 +58,7 @@ def clips_of(
         open_video=open_video,
         on_error="skip",
         verbose=False,
+        workers=2 if kind == "processes" else 0,
     )
 
 

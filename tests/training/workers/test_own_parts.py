@@ -70,6 +70,15 @@ def test_a_worker_leaves_out_what_it_cannot_read(tmp_path):
     assert together == {*range(13)} - {5}
 
 
+def test_each_worker_may_decode_in_processes(tmp_path):
+    pytest.importorskip("grain")
+    arguments = (str(tmp_path), "13", "4")
+    alone = result_of(start_module(MODULE, *arguments, "memory", "-1"))
+    for one in results_of(*start_workers(MODULE, *arguments, "processes", "-1")):
+        np.testing.assert_allclose(one["weights"], alone["weights"], atol=1e-5)
+        assert one["iterations"] == alone["iterations"]
+
+
 def test_records_are_divided_before_they_are_decoded(tmp_path):
     arguments = (str(tmp_path), "13", "4", "records", "-1")
     alone = result_of(start_module(MODULE, *arguments))
