@@ -26,8 +26,9 @@ class FoldedConv3D(keras.layers.Conv3D):
     and on TensorFlow in bfloat16, kernels over frames alone or pictures alone, and
     kernels over few channels, run as 2D convolutions. In half precision, kernels that
     are longer than an axis of their inputs are applied in float32, since oneDNN gives
-    such kernels wrong gradients. The clip networks of this package are made
-    of it.
+    such kernels wrong gradients. In training on CPUs with TensorFlow, gradients of
+    kernels are products of matrices where those are faster. The clip networks of this
+    package are made of it.
 
     Example:
 
@@ -35,6 +36,21 @@ class FoldedConv3D(keras.layers.Conv3D):
     >>> tuple(layer(np.zeros((1, 8, 14, 14, 2))).shape)
     (1, 8, 14, 14, 4)
     """
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Convolves `inputs`, and adds the bias."""
+        if not (training and self._is_for_tensorflow()):
+            return super().call(inputs)
+        from keras_nonlocal.layers.kernels.tensorflow_kernel_gradients import (
+            convolve_for_training,
+        )
+
+        outputs = convolve_for_training(
+            self.convolution_op, inputs, self.kernel, self.strides, self.padding
+        )
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Convolves `inputs` with `kernel`."""
@@ -52,9 +68,15 @@ class FoldedConv3D(keras.layers.Conv3D):
 
     def _folds(self, dtype: str) -> bool:
         backend = keras.backend.backend()
-        return (
-            (backend == "jax" or (backend == "tensorflow" and dtype == "bfloat16"))
-            and self.data_format == "channels_last"
+        folds = backend == "jax" or (backend == "tensorflow" and dtype == "bfloat16")
+        return folds and self._is_plain()
+
+    def _is_for_tensorflow(self) -> bool:
+        return keras.backend.backend() == "tensorflow" and self._is_plain()
+
+    def _is_plain(self) -> bool:
+        return bool(
+            self.data_format == "channels_last"
             and self.groups == 1
             and self.dilation_rate == (1, 1, 1)
         )

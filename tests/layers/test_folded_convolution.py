@@ -122,3 +122,109 @@ def test_gradients_in_bfloat16_are_those_of_float32(rng):
             np.testing.assert_allclose(
                 one, other, rtol=0, atol=0.02 * np.abs(other).max(), err_msg=arguments
             )
+
+
+PRODUCTS = [
+    # Kernel, strides, padding, clip, channels, filters.
+    ((3, 1, 1), (1, 1, 1), "same", (5, 4, 3), 6, 7),
+    ((3, 1, 1), (1, 1, 1), "valid", (5, 4, 3), 6, 7),
+    ((5, 1, 1), (1, 1, 1), "same", (2, 4, 3), 6, 7),
+    ((2, 1, 1), (1, 1, 1), "same", (4, 3, 2), 5, 4),
+    ((1, 1, 1), (1, 1, 1), "same", (3, 4, 5), 6, 7),
+    ((1, 1, 1), (1, 2, 2), "valid", (3, 4, 6), 6, 7),
+    ((1, 3, 3), (1, 1, 1), "same", (2, 5, 4), 256, 260),
+    ((1, 3, 2), (1, 1, 1), "same", (2, 5, 4), 256, 256),
+    ((1, 3, 3), (1, 1, 1), "valid", (2, 5, 4), 256, 256),
+    ((1, 3, 3), (1, 2, 2), "valid", (2, 6, 8), 256, 256),
+]
+# These are left to TensorFlow.
+OTHERS = [
+    ((3, 1, 1), (2, 1, 1), "same", (5, 4, 3), 6, 7),
+    ((1, 1, 1), (1, 2, 2), "valid", (3, 5, 6), 6, 7),
+    ((1, 3, 3), (1, 2, 2), "same", (2, 6, 8), 256, 256),
+    ((1, 3, 3), (1, 1, 1), "same", (2, 6, 8), 8, 256),
+    ((3, 3, 3), (1, 1, 1), "same", (3, 5, 6), 4, 4),
+]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("case", [*PRODUCTS, *OTHERS])
+def test_gradients_in_training(rng, case, jit_compile, monkeypatch):
+    import tensorflow as tf
+
+    from keras_nonlocal.layers.kernels import tensorflow_kernel_gradients as kernels
+
+    calls, products = [], kernels._kernel_gradient
+    monkeypatch.setattr(
+        kernels,
+        "_kernel_gradient",
+        lambda *arguments: calls.append(1) or products(*arguments),
+    )
+    size, strides, padding, clip, channels, filters = case
+    shape = (2, *clip, channels)
+    for dtype in ("float32", "mixed_bfloat16"):
+        own, plain = (
+            kind(
+                filters,
+                size,
+                strides=strides,
+                padding=padding,
+                activation="relu",
+                bias_initializer="normal",
+                dtype=dtype if kind is FoldedConv3D else "float32",
+            )
+            for kind in (FoldedConv3D, keras.layers.Conv3D)
+        )
+        own.build(shape)
+        plain.build(shape)
+        for weight, other in zip(own.weights, plain.weights, strict=True):
+            weight.assign(ops.cast(ops.cast(weight, own.compute_dtype), "float32"))
+            other.assign(weight)
+        x = tf.cast(tf.cast(rng.normal(size=shape), own.compute_dtype), "float32")
+
+        def differentiate(layer, x, **arguments):
+            weights = [weight.value for weight in layer.weights]
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = tf.cast(layer(x, **arguments), "float32")
+                # Slopes of one sign, so that bfloat16 rounds no differences.
+                loss = tf.reduce_sum(tf.square(y))
+            return y, *tape.gradient(loss, [x, *weights])
+
+        def trained(x, layer=own):
+            return differentiate(layer, x, training=True)
+
+        function = tf.function(trained, jit_compile=jit_compile)
+        found = function(tf.cast(x, own.compute_dtype))
+        expected = differentiate(plain, x)
+        tolerance = 1e-5 if dtype == "float32" else 2**-6
+        for one, other in zip(found, expected, strict=True):
+            one, other = tf.cast(one, "float32").numpy(), other.numpy()
+            error = np.linalg.norm(one - other) / np.linalg.norm(other)
+            assert error < tolerance, one.shape
+    # All of them in bfloat16, and those over frames in float32.
+    assert len(calls) == (case in PRODUCTS) * (2 if size[0] > 1 else 1)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
+def test_only_training_has_own_gradients():
+    import tensorflow as tf
+
+    layer = FoldedConv3D(4, (3, 1, 1), padding="same")
+    inputs = keras.Input((4, 3, 3, 2))
+    model = keras.Model(inputs, layer(inputs))
+    clips = tf.TensorSpec((None, 4, 3, 3, 2))
+
+    def operations(training):
+        traced = tf.function(lambda x: model(x, training=training))
+        return {
+            op.type for op in traced.get_concrete_function(clips).graph.get_operations()
+        }
+
+    assert "IdentityN" in operations(True)
+    assert "IdentityN" not in operations(False)
