@@ -35,6 +35,7 @@ SECTIONS = {
             ]
         ],
     ),
+    "learning": ("Learning in bfloat16", [["precision_curve.py"]]),
     "block": (
         "The non-local block, forward and backward",
         [
