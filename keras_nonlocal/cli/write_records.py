@@ -113,6 +113,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(f"{len(records.paths)} of {len(videos.paths)} videos written")
         print(f"list of the records: {path}")
+        names = os.path.join(options.directory, CLASS_NAMES_FILE)
+        if records.class_names is None and files.exists(names):
+            print(f"names of its classes, from before: {names}")
     return 1 if len(records.paths) < len(videos.paths) else 0
 
 
@@ -126,10 +129,7 @@ def _write_list(records: "VideoList", directory: str) -> str:
         for record, label in zip(records.paths, labels, strict=True):
             indices = label if isinstance(label, tuple) else (label,)
             file.write(",".join([os.path.basename(record), *map(str, indices)]) + "\n")
-    names = os.path.join(directory, CLASS_NAMES_FILE)
     if records.class_names is not None:
-        with replacing(names) as unfinished:
+        with replacing(os.path.join(directory, CLASS_NAMES_FILE)) as unfinished:
             unfinished.write_text(class_names_text(records.class_names), "utf-8")
-    elif files.exists(names):
-        files.remove(names)  # of an earlier list
     return path

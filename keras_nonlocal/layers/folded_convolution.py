@@ -39,7 +39,8 @@ class FoldedConv3D(keras.layers.Conv3D):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Convolves `inputs`, and adds the bias."""
-        if not (training and self._is_for_tensorflow()):
+        is_training = isinstance(training, bool | int) and bool(training)
+        if not (is_training and self._has_own_gradients()):
             return super().call(inputs)
         from keras_nonlocal.layers.kernels.tensorflow_kernel_gradients import (
             convolve_for_training,
@@ -71,8 +72,9 @@ class FoldedConv3D(keras.layers.Conv3D):
         folds = backend == "jax" or (backend == "tensorflow" and dtype == "bfloat16")
         return folds and self._is_plain()
 
-    def _is_for_tensorflow(self) -> bool:
-        return keras.backend.backend() == "tensorflow" and self._is_plain()
+    def _has_own_gradients(self) -> bool:
+        is_own = type(self).convolution_op is FoldedConv3D.convolution_op
+        return keras.backend.backend() == "tensorflow" and is_own and self._is_plain()
 
     def _is_plain(self) -> bool:
         return bool(

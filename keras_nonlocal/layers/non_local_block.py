@@ -40,10 +40,11 @@ class NonLocalBlock(NonLocalVariables):
     linearly with the number of positions.
 
     Under `"mixed_float16"` and `"mixed_bfloat16"`, the pairwise function and the sum
-    over j are computed in float32. In bfloat16, the softmax modes then round the
-    weights and the gradients of the logits to bfloat16, for faster products, unless
-    they are computed by chunks. With float16, `"dot_product"` and `"concatenation"`
-    stay in float32 up to the normalization, because their sums are not averages.
+    over j are computed in float32. On TensorFlow in bfloat16, the softmax modes then
+    round the weights and the gradients of the logits to bfloat16, for faster products,
+    unless they are computed by chunks. With float16, `"dot_product"` and
+    `"concatenation"` stay in float32 up to the normalization, because their sums are
+    not averages.
 
     `keras.Model.quantize` and LoRA work on the projections in every mode.
 
@@ -100,14 +101,14 @@ class NonLocalBlock(NonLocalVariables):
         memory_limit: Integer, bytes that the pairs of positions may take in one call of
             this block in training, for batches of any size: three float32 matrices N×M
             for each clip and group, the affinities and their gradients (four on JAX and
-            in bfloat16; two more with a mask). Tensors that grow linearly with the
-            number of positions do not count, nor do matrices that are not larger than θ
-            and φ, and at least one row is computed at a time. Limits the routes
-            `"auto"` and `"chunked"`. Defaults to `None`, a sixteenth of the memory that
-            this process may use, or of a GPU's as JAX or PyTorch report it; 1 GiB if it
-            is not known, as on GPUs with TensorFlow unless the program limits their
-            memory. A saved `None` is resolved by the machine that loads the model, but
-            exported files have the limit of the machine that wrote them.
+            in bfloat16 on TensorFlow; two more with a mask). Tensors that grow linearly
+            with the number of positions do not count, nor do matrices that are not
+            larger than θ and φ, and at least one row is computed at a time. Limits the
+            routes `"auto"` and `"chunked"`. Defaults to `None`, a sixteenth of the
+            memory that this process may use, or of a GPU's as JAX or PyTorch report it;
+            1 GiB if it is not known, as on GPUs with TensorFlow unless the program
+            limits their memory. A saved `None` is resolved by the machine that loads
+            the model, but exported files have the limit of the machine that wrote them.
         **kwargs: `name`, `dtype`, `trainable` and other arguments of
             `keras.layers.Layer`.
 

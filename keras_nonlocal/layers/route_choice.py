@@ -25,8 +25,8 @@ _ASSUMED_POSITIONS = 2**13
 # the gradients of the logits. A mask adds masked weights and their gradients.
 # Measured: tests/layers/test_memory_limit.py.
 _MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}
-# In bfloat16, narrow copies beside matrices in float32.
-_MATRICES_IN_BFLOAT16 = {"tensorflow": 4, "jax": 4, "torch": 4}
+# In bfloat16, TensorFlow has narrow copies beside matrices in float32.
+_MATRICES_IN_BFLOAT16 = {**_MATRICES, "tensorflow": 4}
 _MORE_WITH_MASK = 2
 _LARGEST_INT32 = 2**31 - 1
 

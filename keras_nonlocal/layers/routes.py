@@ -90,11 +90,19 @@ def _pairs_in_a_chunk(fit: int) -> int:
 def _naive(
     theta: Tensor, phi: Tensor, g: Tensor, mode: str, scale: float, key_mask: Tensor
 ) -> Tensor:
-    dtype = keras.backend.standardize_dtype(theta.dtype)
-    if mode in SOFTMAX_MODES and dtype == "bfloat16":
+    if mode in SOFTMAX_MODES and _are_narrow(theta, phi, g):
         return softmax_in_bfloat16(theta, phi, g, scale, key_mask)
     theta, phi, g = widened(theta), _scaled(phi, scale), widened(g)
     return ops.matmul(pairwise_weights(theta, phi, mode, key_mask), g)
+
+
+def _are_narrow(*tensors: Tensor) -> bool:
+    """Whether `softmax_in_bfloat16` is meant for these tensors.
+
+    The other backends differentiate functions in more ways than its gradients support.
+    """
+    dtypes = {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors}
+    return keras.backend.backend() == "tensorflow" and dtypes == {"bfloat16"}
 
 
 def _mixed(

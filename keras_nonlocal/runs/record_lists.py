@@ -61,7 +61,8 @@ def with_classes(
         if name not in places:
             raise ValueError(
                 f"The videos in {source!r} must have known classes. Received: "
-                f"{name!r}, which is not in {[*class_names]}"
+                f"{name!r} in the file {CLASS_NAMES_FILE} beside it, which is not in "
+                f"{[*class_names]}"
             )
         return places[name]
 

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras_nonlocal.runs.record_lists import (
@@ -91,14 +92,18 @@ def read_videos_of_classes(
 ) -> "VideoList":
     """Reads videos as `read_videos` does, for a model that knows these classes.
 
-    A directory may lack the folders of some classes.
+    A directory may lack the folders of some classes, and so may records. Without names,
+    the numbers in a list count, whatever names are beside it.
 
     Raises:
         ValueError: If a folder with videos does not belong to a class.
     """
     source = list_in(source)
     if class_names is None or not os.path.isdir(source):
-        return read_videos(source, list_format, root, class_names)
+        videos = read_videos(source, list_format, root, class_names)
+        is_list = not os.path.isdir(source)
+        unnamed = class_names is None and is_list
+        return replace(videos, class_names=None) if unnamed else videos
     from keras_nonlocal.data.lists.directories import list_known_classes
 
     return list_known_classes(source, class_names)
@@ -134,10 +139,12 @@ def _read_list(
         "kinetics": data.read_kinetics_csv,
         "charades": data.read_charades_csv,
     }
-    names = class_names_beside(source) or class_names
-    videos = readers[list_format](source, root_of_list(source, root), names)
-    if class_names is None or names == tuple(class_names):
-        return videos
+    place = root_of_list(source, root)
+    own = class_names_beside(source)
+    if class_names is None or own is None or not {*own} & {*class_names}:
+        # Names without any of the list's are others for the same classes.
+        return readers[list_format](source, place, class_names or own)
+    videos = readers[list_format](source, place, own)
     return with_classes(videos, class_names, source)
 
 

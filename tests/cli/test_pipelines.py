@@ -74,10 +74,11 @@ def test_write_records(folder, capsys):
     }
     assert main([*command, "--max-errors", "-1"]) == 2
     assert "`--max-errors` must" in capsys.readouterr().err
-    # A list has no names, and those of the folders are not about it.
+    # A list has no names, and a file of them that is there stays.
     command[1] = "list.txt"
     assert main([*command, "--root", "videos"]) == 1
-    assert not Path("records/class_names.txt").exists()
+    assert Path("records/class_names.txt").read_text() == "x\ny\n"
+    assert "from before: records/class_names.txt" in capsys.readouterr().out
 
 
 def test_training_on_a_folder_of_records_knows_its_classes(folder, capsys):

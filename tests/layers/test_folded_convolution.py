@@ -212,6 +212,59 @@ def test_gradients_in_training(rng, case, jit_compile, monkeypatch):
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
 )
+@pytest.mark.parametrize("size", [(3, 1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_second_derivatives_in_training(rng, size, dtype):
+    import tensorflow as tf
+
+    layer = FoldedConv3D(4, size, padding="same", activation="tanh", dtype=dtype)
+    layer.build((None, 4, 3, 3, 2))
+    x = tf.constant(rng.normal(size=(2, 4, 3, 3, 2)), layer.compute_dtype)
+
+    def penalty_gradient(training):
+        @tf.function
+        def function(x):
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y = tf.reduce_sum(tf.square(layer(x, training=training)))
+                penalty = tf.reduce_sum(tf.square(inner.gradient(y, x)))
+            return outer.gradient(penalty, layer.kernel.value)
+
+        return function(x).numpy()
+
+    expected = penalty_gradient(training=False)
+    error = np.linalg.norm(penalty_gradient(training=True) - expected)
+    tolerance = 1e-5 if dtype == "float32" else 2**-4
+    assert error < tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
+def test_gradients_of_another_operation_are_its_own(rng):
+    import tensorflow as tf
+
+    class Scaled(FoldedConv3D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, kernel / tf.norm(kernel))
+
+    layer = Scaled(4, (3, 1, 1), padding="same")
+    layer.build((None, 4, 3, 3, 2))
+    x = tf.constant(rng.normal(size=(2, 4, 3, 3, 2)), "float32")
+
+    @tf.function
+    def gradient(training):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(layer(x, training=training)))
+        return tape.gradient(loss, layer.kernel.value)
+
+    np.testing.assert_allclose(gradient(True), gradient(False), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
 def test_only_training_has_own_gradients():
     import tensorflow as tf
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_nonlocal.layers import non_local_operation
 from keras_nonlocal.layers.narrow_softmax import softmax_in_bfloat16
 from tests.layers.gradients import value_and_gradients
 
@@ -117,3 +118,22 @@ def test_xla_compiles_open_sizes(rng):
         for one, other in zip(plain, compiled, strict=True):
             one, other = (tf.cast(x, tf.float32).numpy() for x in (one, other))
             np.testing.assert_allclose(one, other, atol=4 * ROUNDING * abs(one).max())
+
+
+def test_other_types_are_computed_in_float32(rng):
+    arrays = [np.float32(rng.normal(size=(1, 5, 3))) for _ in range(3)]
+    for narrow in range(3):
+        tensors = {
+            name: ops.cast(array, "bfloat16" if index <= narrow else "float32")
+            for index, (name, array) in enumerate(zip("abc", arrays, strict=True))
+        }
+
+        def function(tensors):
+            return ops.cast(
+                non_local_operation(*tensors.values(), route="naive"), "float32"
+            )
+
+        upstream = np.ones((1, 5, 3))
+        _, gradients = value_and_gradients(function, tensors, upstream)
+        for gradient in gradients.values():
+            assert np.all(np.isfinite(gradient))

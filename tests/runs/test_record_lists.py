@@ -84,3 +84,16 @@ def test_a_file_of_names_beside_another_list_is_not_about_it(folders):
     listed.write_text("a.mp4,1\nb.mp4,0\n")
     (folders / "class_names.txt").write_text("run\nwalk\n")
     assert read_videos(str(listed)).class_names is None
+
+
+def test_names_that_a_user_gives_may_be_others(folders):
+    source = str(folders / "train")
+    file = folders / "train" / "class_names.txt"
+    file.write_text("walk\nrun\n")
+    videos = read_videos(source, class_names=("gehen", "rennen"))
+    assert (videos.class_names, videos.labels) == (("gehen", "rennen"), (0, 1))
+    with pytest.raises(ValueError, match=r"'run' in the file class_names.txt beside"):
+        read_videos(source, class_names=("walk", "rennen"))
+    # Where the model has numbers, those of the list count.
+    videos = read_videos_of_classes(source, *HOW, None)
+    assert (videos.class_names, videos.labels) == (None, (0, 1))

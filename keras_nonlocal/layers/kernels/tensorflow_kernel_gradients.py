@@ -35,18 +35,23 @@ def convolve_for_training(
         padding: `"valid"` or `"same"`.
     """
     kernel = tf.convert_to_tensor(kernel)
-    if not _is_faster(x, kernel, strides, padding):
+    # Only in a graph, where results that nothing needs are left out.
+    if tf.executing_eagerly() or not _is_faster(x, kernel, strides, padding):
         return convolve(x, kernel)
 
     @tf.custom_gradient
-    def with_gradient(kernel: Tensor, y: Tensor) -> tuple[Tensor, Any]:
+    def convolved(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
         def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
-            of_kernel = _kernel_gradient(x, upstream, kernel.shape, strides, padding)
-            return of_kernel, upstream
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = convolve(x, kernel)
+            of_inputs = tape.gradient(y, x, upstream)
+            shape = kernel.shape
+            return of_inputs, _kernel_gradient(x, upstream, shape, strides, padding)
 
-        return tf.identity(y), gradients
+        return convolve(x, kernel), gradients
 
-    return with_gradient(kernel, convolve(x, tf.stop_gradient(kernel)))
+    return convolved(x, kernel)
 
 
 def _is_faster(x: Tensor, kernel: Tensor, strides: Triple, padding: str) -> bool:

@@ -38,6 +38,8 @@ from keras_nonlocal.training.resumable.variables import (
 _FORMAT = 1
 _NOTES = "notes"
 _GENERATORS = "generators/"
+# Whether one value of a metric is the sum over all replicas, and not that of each.
+_HAS_SUMS = "metrics_are_sums"
 
 # The arrays of a file, by name.
 State = dict[str, np.ndarray]
@@ -66,7 +68,12 @@ def capture_state(
                 arrays[f"{section}/{i}/{replica}"] = _storable(value)
     for name, state in generator_states().items():
         arrays[f"{_GENERATORS}{name}"] = state.copy()
-    notes = {"format": _FORMAT, "progress": asdict(progress), "variables": rows}
+    notes = {
+        "format": _FORMAT,
+        "progress": asdict(progress),
+        "variables": rows,
+        _HAS_SUMS: True,
+    }
     arrays[_NOTES] = np.frombuffer(json.dumps(notes).encode(), np.uint8)
     return arrays
 
@@ -122,7 +129,9 @@ def load_state(path: str, model: keras.Model, *, metrics: bool = False) -> None:
         # A damaged file changes nothing.
         values = [archive.values(row) for row in rows]
         for row, (_, variable), value in zip(rows, variables, values, strict=True):
-            assign(model, variable, value, adds_up=row["section"] == "metrics")
+            is_sum = len(value) > 1 or bool(archive.notes.get(_HAS_SUMS))
+            adds_up = row["section"] == "metrics" and is_sum
+            assign(model, variable, value, adds_up=adds_up)
         archive.restore_generators()
 
 

@@ -167,13 +167,14 @@ def _totals(strategy: Any, variables: Sequence[keras.Variable]) -> list[np.ndarr
     def values() -> list[Any]:
         return [tf.identity(variable.value) for variable in variables]
 
-    @tf.function
     def summed() -> list[Any]:
         return [
             strategy.reduce("SUM", value, axis=None) for value in strategy.run(values)
         ]
 
-    return [total.numpy() for total in summed()]
+    # A call of the function itself would warn that there is one for each call.
+    traced = tf.function(summed).get_concrete_function()
+    return [total.numpy() for total in traced()]
 
 
 def _merged(values: Sequence[np.ndarray], adds_up: bool) -> np.ndarray:
