@@ -83,4 +83,5 @@ def test_records_are_divided_before_they_are_decoded(tmp_path):
     arguments = (str(tmp_path), "13", "4", "records", "-1")
     alone = result_of(start_module(MODULE, *arguments))
     for one in results_of(*start_workers(MODULE, *arguments)):
-        np.testing.assert_allclose(one["weights"], alone["weights"], atol=1e-4)
+        # Means of a million numbers, in another order for each size of a part.
+        np.testing.assert_allclose(one["weights"], alone["weights"], atol=2e-3)
