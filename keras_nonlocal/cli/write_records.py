@@ -124,12 +124,13 @@ def _write_list(records: "VideoList", directory: str) -> str:
     from keras_nonlocal.data.lists.class_names import class_names_text
 
     path = os.path.join(directory, RECORDS_FILE)
+    if records.class_names is not None:
+        # First, so that no list has the names of an earlier one.
+        with replacing(os.path.join(directory, CLASS_NAMES_FILE)) as unfinished:
+            unfinished.write_text(class_names_text(records.class_names), "utf-8")
     labels = records.labels or ((),) * len(records.paths)
     with replacing(path) as unfinished, unfinished.open("w") as file:
         for record, label in zip(records.paths, labels, strict=True):
             indices = label if isinstance(label, tuple) else (label,)
             file.write(",".join([os.path.basename(record), *map(str, indices)]) + "\n")
-    if records.class_names is not None:
-        with replacing(os.path.join(directory, CLASS_NAMES_FILE)) as unfinished:
-            unfinished.write_text(class_names_text(records.class_names), "utf-8")
     return path

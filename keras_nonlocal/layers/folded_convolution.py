@@ -30,6 +30,10 @@ class FoldedConv3D(keras.layers.Conv3D):
     kernels are products of matrices where those are faster. The clip networks of this
     package are made of it.
 
+    Call arguments:
+        inputs: `(batch, frames, height, width, channels)`, or with the channels second.
+        training: Whether gradients of the kernel will be needed.
+
     Example:
 
     >>> layer = keras_nonlocal.layers.FoldedConv3D(4, (3, 1, 1), padding="same")

@@ -14,7 +14,6 @@ from keras_nonlocal.layers.affinity import (
 )
 from keras_nonlocal.layers.chunked_softmax import pad_with_zeros, softmax_in_chunks
 from keras_nonlocal.layers.memory_limit import default_memory_limit
-from keras_nonlocal.layers.narrow_softmax import softmax_in_bfloat16
 from keras_nonlocal.layers.route_choice import (
     choose_route,
     pairs_that_fit,
@@ -91,16 +90,17 @@ def _naive(
     theta: Tensor, phi: Tensor, g: Tensor, mode: str, scale: float, key_mask: Tensor
 ) -> Tensor:
     if mode in SOFTMAX_MODES and _are_narrow(theta, phi, g):
+        from keras_nonlocal.layers.kernels.tensorflow_softmax import (
+            softmax_in_bfloat16,
+        )
+
         return softmax_in_bfloat16(theta, phi, g, scale, key_mask)
     theta, phi, g = widened(theta), _scaled(phi, scale), widened(g)
     return ops.matmul(pairwise_weights(theta, phi, mode, key_mask), g)
 
 
 def _are_narrow(*tensors: Tensor) -> bool:
-    """Whether `softmax_in_bfloat16` is meant for these tensors.
-
-    The other backends differentiate functions in more ways than its gradients support.
-    """
+    """Whether `softmax_in_bfloat16` is meant for these tensors."""
     dtypes = {keras.backend.standardize_dtype(tensor.dtype) for tensor in tensors}
     return keras.backend.backend() == "tensorflow" and dtypes == {"bfloat16"}
 

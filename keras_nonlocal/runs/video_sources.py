@@ -3,7 +3,6 @@
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keras_nonlocal.runs.record_lists import (
@@ -44,22 +43,9 @@ def read_videos(
         from keras_nonlocal.data import list_directory
 
         return list_directory(source, class_names=class_names)
-    from keras_nonlocal.data.lists.video_search import (
-        RECORD_EXTENSION,
-        VIDEO_EXTENSIONS,
-    )
-
-    problem = None
-    if not os.path.isfile(source):
-        problem = "which does not exist"
-    elif source.lower().endswith((*VIDEO_EXTENSIONS, RECORD_EXTENSION)):
-        problem = "a single video"
-    if problem is not None:
-        raise ValueError(
-            "The videos must be a directory with a folder per class, or a list. "
-            f"Received: {source!r}, {problem}"
-        )
-    return _read_list(source, list_format, root, class_names)
+    _check_list(source)
+    own = class_names_beside(source)
+    return _read_list(source, list_format, root, class_names, own)
 
 
 def read_given_videos(
@@ -99,14 +85,33 @@ def read_videos_of_classes(
         ValueError: If a folder with videos does not belong to a class.
     """
     source = list_in(source)
-    if class_names is None or not os.path.isdir(source):
-        videos = read_videos(source, list_format, root, class_names)
-        is_list = not os.path.isdir(source)
-        unnamed = class_names is None and is_list
-        return replace(videos, class_names=None) if unnamed else videos
-    from keras_nonlocal.data.lists.directories import list_known_classes
+    if os.path.isdir(source):
+        if class_names is None:
+            return read_videos(source)
+        from keras_nonlocal.data.lists.directories import list_known_classes
 
-    return list_known_classes(source, class_names)
+        return list_known_classes(source, class_names)
+    _check_list(source)
+    own = None if class_names is None else class_names_beside(source)
+    return _read_list(source, list_format, root, class_names, own)
+
+
+def _check_list(source: str) -> None:
+    from keras_nonlocal.data.lists.video_search import (
+        RECORD_EXTENSION,
+        VIDEO_EXTENSIONS,
+    )
+
+    problem = None
+    if not os.path.isfile(source):
+        problem = "which does not exist"
+    elif source.lower().endswith((*VIDEO_EXTENSIONS, RECORD_EXTENSION)):
+        problem = "a single video"
+    if problem is not None:
+        raise ValueError(
+            "The videos must be a directory with a folder per class, or a list. "
+            f"Received: {source!r}, {problem}"
+        )
 
 
 def _given_paths(source: str, list_format: ListFormat, root: str) -> tuple[str, ...]:
@@ -122,15 +127,20 @@ def _given_paths(source: str, list_format: ListFormat, root: str) -> tuple[str, 
         place = root_of_list(source, root)
         videos = read_paths(source, place, list_format == "path-labels")
     else:
-        videos = _read_list(source, list_format, root, None)
+        videos = _read_list(source, list_format, root)
     if not videos.paths:
         raise ValueError(f"A list must hold at least one video. Received: {source!r}")
     return videos.paths
 
 
 def _read_list(
-    source: str, list_format: ListFormat, root: str, class_names: Sequence[str] | None
+    source: str,
+    list_format: ListFormat,
+    root: str,
+    class_names: Sequence[str] | None = None,
+    own: Sequence[str] | None = None,
 ) -> "VideoList":
+    """Reads a list whose numbers count in its own class names, if it has any."""
     from keras_nonlocal import data
 
     readers: dict[ListFormat, Callable[..., VideoList]] = {
@@ -140,7 +150,6 @@ def _read_list(
         "charades": data.read_charades_csv,
     }
     place = root_of_list(source, root)
-    own = class_names_beside(source)
     if class_names is None or own is None or not {*own} & {*class_names}:
         # Names without any of the list's are others for the same classes.
         return readers[list_format](source, place, class_names or own)

@@ -75,6 +75,13 @@ def training_of(strategy: Any) -> AbstractContextManager[Any]:
     return strategy.training() if isinstance(strategy, JaxWorkers) else nullcontext()
 
 
+def num_local_replicas(strategy: Any) -> int:
+    """Returns the number of replicas of a `tf.distribute` strategy in this process."""
+    if strategy.num_replicas_in_sync == 1:
+        return 1  # of one device, which has no list of devices
+    return len(strategy.extended.worker_devices)
+
+
 def is_chief(strategy: Any) -> bool:
     """Whether this process writes the files of all workers.
 

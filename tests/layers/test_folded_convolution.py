@@ -7,6 +7,9 @@ from keras import ops
 
 from keras_nonlocal.layers.folded_convolution import FoldedConv3D, convolve_folded
 
+in_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
+)
 CASES = [
     ((1, 1, 1), (1, 1, 1), "valid", 3),
     ((1, 3, 3), (1, 2, 2), "same", 4),
@@ -91,9 +94,7 @@ def gradients(layer, x, upstream):
     return [tf.cast(value, "float32").numpy() for value in differentiate(x, upstream)]
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
-)
+@in_tensorflow
 def test_gradients_in_bfloat16_are_those_of_float32(rng):
     for _ in range(25):
         arguments, shape = random_convolution(rng)
@@ -147,9 +148,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
-)
+@in_tensorflow
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("case", [*PRODUCTS, *OTHERS])
 def test_gradients_in_training(rng, case, jit_compile, monkeypatch):
@@ -209,9 +208,7 @@ def test_gradients_in_training(rng, case, jit_compile, monkeypatch):
     assert len(calls) == (case in PRODUCTS) * (2 if size[0] > 1 else 1)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
-)
+@in_tensorflow
 @pytest.mark.parametrize("size", [(3, 1, 1), (1, 1, 1)])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
 def test_second_derivatives_in_training(rng, size, dtype):
@@ -239,9 +236,7 @@ def test_second_derivatives_in_training(rng, size, dtype):
     assert error < tolerance * np.linalg.norm(expected)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
-)
+@in_tensorflow
 def test_gradients_of_another_operation_are_its_own(rng):
     import tensorflow as tf
 
@@ -262,9 +257,7 @@ def test_gradients_of_another_operation_are_its_own(rng):
     np.testing.assert_allclose(gradient(True), gradient(False), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow"
-)
+@in_tensorflow
 def test_only_training_has_own_gradients():
     import tensorflow as tf
 

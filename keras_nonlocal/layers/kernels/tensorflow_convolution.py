@@ -4,12 +4,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_nonlocal.layers.kernels.tensorflow_memory import has_accelerator
 from keras_nonlocal.tensors import Tensor
 
 
 def is_slow_here() -> bool:
     """Whether the kernel of oneDNN for these gradients is in use."""
-    return not tf.config.list_physical_devices("GPU")
+    return not has_accelerator()
 
 
 def convolve(x: Tensor, kernel: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_nonlocal.training.strategies import is_chief
+from keras_nonlocal.training.strategies import is_chief, num_local_replicas
 
 # The values of the replicas of this process, by the place of the metric's variable.
 MetricValues = list[list[np.ndarray]]
@@ -58,7 +58,7 @@ def metric_values(model: keras.Model) -> MetricValues:
         return [_all_values(model, variable) for variable in variables]
     values = []
     for total in _totals(strategy, variables):
-        others = len(strategy.extended.worker_devices) - 1
+        others = num_local_replicas(strategy) - 1
         values.append([total, *[np.zeros_like(total)] * others])
     return values
 
@@ -153,9 +153,7 @@ def _replicas(model: keras.Model, variable: keras.Variable) -> tuple[Any, ...] |
 
 def _has_other_workers(strategy: Any) -> bool:
     """Whether a `tf.distribute` strategy has replicas in other processes."""
-    if strategy.num_replicas_in_sync == 1:
-        return False  # of one device, which has no list of devices
-    return bool(strategy.num_replicas_in_sync > len(strategy.extended.worker_devices))
+    return bool(strategy.num_replicas_in_sync > num_local_replicas(strategy))
 
 
 def _totals(strategy: Any, variables: Sequence[keras.Variable]) -> list[np.ndarray]:

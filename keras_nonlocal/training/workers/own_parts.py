@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_nonlocal.training.strategies import num_local_replicas
+
 
 def has_own_parts(data: Any, model: keras.Model) -> bool:
     """Whether each worker can load its part of the batches of `data` alone.
@@ -29,7 +31,7 @@ def has_own_parts(data: Any, model: keras.Model) -> bool:
         if has_synchronized_norms(model):
             return False
     replicas = strategy.num_replicas_in_sync
-    return bool(_num_local_replicas(strategy) < replicas <= data.batch_size)
+    return bool(num_local_replicas(strategy) < replicas <= data.batch_size)
 
 
 def own_parts(
@@ -58,7 +60,7 @@ def own_parts(
         part = data.part_of_worker(
             context.input_pipeline_id,
             context.num_input_pipelines,
-            _num_local_replicas(strategy),
+            num_local_replicas(strategy),
         )
         if class_weight is None:
             return part
@@ -86,7 +88,3 @@ def weights_of(labels: Any, class_weight: Mapping[int, float]) -> Any:
         labels = keras.ops.round(labels)
     indices = keras.ops.cast(labels, "int32")
     return keras.ops.take(keras.ops.array(table, "float32"), indices)
-
-
-def _num_local_replicas(strategy: Any) -> int:
-    return len(strategy.extended.worker_devices)

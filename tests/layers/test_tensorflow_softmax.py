@@ -6,8 +6,15 @@ import pytest
 from keras import ops
 
 from keras_nonlocal.layers import non_local_operation
-from keras_nonlocal.layers.narrow_softmax import softmax_in_bfloat16
 from tests.layers.gradients import value_and_gradients
+
+tf = pytest.importorskip("tensorflow")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("kernels of TensorFlow", allow_module_level=True)
+
+from keras_nonlocal.layers.kernels.tensorflow_softmax import (  # noqa: E402
+    softmax_in_bfloat16,
+)
 
 BATCH, QUERIES, KEYS, WIDTH, WIDTH_G = 2, 150, 60, 24, 40
 ROUNDING = 2.0**-8
@@ -94,10 +101,7 @@ def test_no_key_counts(rng):
     assert not np.any(ops.convert_to_numpy(ops.cast(y, "float32")))
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA in a graph")
 def test_xla_compiles_open_sizes(rng):
-    import tensorflow as tf
-
     shape = tf.TensorSpec((None, None, 4), tf.bfloat16)
 
     def slopes(theta, phi):
@@ -137,3 +141,32 @@ def test_other_types_are_computed_in_float32(rng):
         _, gradients = value_and_gradients(function, tensors, upstream)
         for gradient in gradients.values():
             assert np.all(np.isfinite(gradient))
+
+
+def test_second_derivatives(rng):
+    arrays = [
+        tf.cast(rng.normal(size=(1, count, 4)), tf.bfloat16) for count in (7, 5, 5)
+    ]
+
+    def penalty_gradients(attend):
+        @tf.function
+        def function(*tensors):
+            with tf.GradientTape() as outer:
+                outer.watch(tensors)
+                with tf.GradientTape() as inner:
+                    inner.watch(tensors)
+                    y = tf.reduce_sum(tf.square(tf.cast(attend(*tensors), "float32")))
+                slopes = inner.gradient(y, tensors)
+                wide = [tf.cast(slope, "float32") for slope in slopes]
+                penalty = tf.add_n([tf.reduce_sum(tf.square(one)) for one in wide])
+            return outer.gradient(penalty, tensors)
+
+        return [tf.cast(one, "float32").numpy() for one in function(*arrays)]
+
+    def exact(theta, phi, g):
+        theta, phi, g = (tf.cast(x, "float32") for x in (theta, phi, g))
+        return tf.nn.softmax(tf.matmul(theta, 0.5 * phi, transpose_b=True)) @ g
+
+    found = penalty_gradients(lambda *tensors: softmax_in_bfloat16(*tensors, 0.5))
+    for one, other in zip(found, penalty_gradients(exact), strict=True):
+        assert error(one, other) < 8 * ROUNDING
