@@ -16,7 +16,7 @@ KERAS_CONVOLUTION = "with Keras's Conv3D"
 NO_ONEDNN = "without oneDNN"
 # Backend and dtype -> what our networks were without a change.
 FORMER = {
-    ("tensorflow", "float32"): (KERAS_NORM, NO_ONEDNN),
+    ("tensorflow", "float32"): (KERAS_NORM, KERAS_CONVOLUTION, NO_ONEDNN),
     ("tensorflow", "mixed_bfloat16"): (KERAS_CONVOLUTION,),
     ("jax", "float32"): (KERAS_CONVOLUTION,),
     ("jax", "mixed_bfloat16"): (KERAS_CONVOLUTION,),
@@ -39,6 +39,7 @@ def own_step(case: dict[str, Any]) -> Made:
     if case["configuration"] == KERAS_CONVOLUTION:
         folded = keras_nonlocal.layers.FoldedConv3D
         folded.convolution_op = keras.layers.Conv3D.convolution_op
+        folded.call = keras.layers.Conv3D.call
     model = keras_nonlocal.NLResNet(
         case["depth"], case["variant"], input_shape=(FRAMES, SIDE, SIDE, 3)
     )
