@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_type_hints
@@ -20,6 +21,9 @@ Part = Annotated[float, Bounds(0, 1, is_open=True)]
 ListFormat = Literal["path-label", "path-labels", "kinetics", "charades"]
 LabelMode = Literal["int", "multi_hot", "binary"]
 Stage = Literal["stem", "res2", "res3", "res4", "res5"]
+
+# The results of `field_kinds`: annotations take long to resolve.
+_KINDS: dict[Any, Mapping[str, Any]] = {}
 
 
 class Group:
@@ -290,7 +294,10 @@ class TestSettings(Group):
     reduction: Literal["mean", "max", "logits"] = "mean"
 
 
-def field_kinds(group: Any) -> dict[str, Any]:
+def field_kinds(group: Any) -> Mapping[str, Any]:
     """Returns the type of each field, with its bounds."""
-    hints = get_type_hints(group, include_extras=True)
-    return {each.name: hints[each.name] for each in dataclasses.fields(group)}
+    if group not in _KINDS:
+        hints = get_type_hints(group, include_extras=True)
+        kinds = {each.name: hints[each.name] for each in dataclasses.fields(group)}
+        _KINDS[group] = types.MappingProxyType(kinds)
+    return _KINDS[group]

@@ -11,6 +11,7 @@ from keras_nonlocal.runs.grouped_settings import (
     field_types,
     fields_by_name,
 )
+from keras_nonlocal.runs.setting_groups import field_kinds
 
 
 def add_field(
@@ -33,7 +34,7 @@ def add_field(
         **arguments: Arguments of `add_argument` that override those derived from the
             field.
     """
-    default = getattr(getattr(settings(), fields_by_name(settings)[name]), name)
+    default = getattr(field_kinds(settings)[fields_by_name(settings)[name]], name)
     if "default:" not in help_text:
         help_text = f"{help_text} (default: {_written(default)})".lstrip()
     group.add_argument(
