@@ -1,6 +1,5 @@
 """Settings before TensorFlow is imported, and random numbers."""
 
-import functools
 import gc
 import os
 import random
@@ -22,17 +21,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_runtest_setup(item):
     """Initial weights, whose seeds Keras draws here, are the same in each run."""
     random.seed(item.nodeid)
-    _leave_alone_what_stays(item.path)
 
 
-@functools.lru_cache(maxsize=1)
-def _leave_alone_what_stays(path):
-    """Keeps the millions of objects of imported modules out of garbage collections.
+def pytest_collection_finish():
+    """Keeps the many objects of imported modules out of garbage collections.
 
-    Keras collects garbage often, such as each time a layer gives up a variable. This
-    takes effect once for each module of tests.
+    Keras collects garbage often, such as each time a layer gives up a variable.
     """
-    gc.collect()
     gc.freeze()
 
 
