@@ -247,8 +247,15 @@ def unreadable(kind: str, path: Path, rng: np.random.Generator) -> None:
             writer.write(record)
 
 
-@pytest.mark.parametrize("kind", ["truncated", "junk", "no example", "no numbers"])
-@pytest.mark.parametrize("place", [0, 2, 3])
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        *(("truncated", place) for place in (0, 2, 3)),
+        ("junk", 0),
+        ("no example", 2),
+        ("no numbers", 3),
+    ],
+)
 def test_unreadable_files_are_left_out_in_their_place(
     records: VideoList, kind: str, place: int, rng: np.random.Generator
 ) -> None:
