@@ -38,3 +38,11 @@ def rng(request):
     call = f"np.random.default_rng({seed})"
     request.node.add_report_section("setup", "random numbers", call)
     return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def shallow_networks(monkeypatch):
+    """Networks of 50 layers have few: for tests of what surrounds them."""
+    from tests import shallow
+
+    monkeypatch.setitem(shallow.tables.DEPTHS, shallow.DEPTH, shallow.ROW)

@@ -41,7 +41,7 @@ def test_docstring(example, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_readme(tmp_path, monkeypatch):
+def test_readme(tmp_path, monkeypatch, shallow_networks):
     monkeypatch.chdir(tmp_path)
     # The first block asks for it, which is too late in this process.
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -94,7 +94,13 @@ def test_scores_and_figures_are_the_same(options, videos, model, tmp_path):
     assert ["error" in line for line in lines].count(True) == 2 * 3
 
 
-@pytest.mark.parametrize("options", RUNNERS[:1] + RUNNERS[3:])
+@pytest.mark.parametrize(
+    "options",
+    [
+        RUNNERS[0],
+        pytest.param(TWO_PROCESSES, id="two processes", marks=pytest.mark.thorough),
+    ],
+)
 def test_embeddings_are_the_same(options, model, videos, tmp_path):
     network = keras_nonlocal.NLResNet50C2D(
         include_top=False,

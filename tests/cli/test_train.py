@@ -21,9 +21,13 @@ from tests.cli.train_command import arguments
 from tests.data.videos import moving_pictures, write_video
 
 pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the command trains in TensorFlow"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow",
+        reason="the command trains in TensorFlow",
+    ),
+    pytest.mark.usefixtures("shallow_networks"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def trained(videos, tmp_path_factory):
         json=True,
     )
     finished = subprocess.run(
-        [sys.executable, "-m", "keras_nonlocal", *command],
+        [sys.executable, "-m", "tests.shallow", "keras_nonlocal", *command],
         cwd=Path(__file__).parents[2],
         env={k: v for k, v in os.environ.items() if not k.startswith("TF_")},
         capture_output=True,
@@ -300,7 +304,7 @@ def test_a_loss_that_is_nan_ends_it(videos, tmp_path, capsys):
 def test_interrupted_it_says_how_it_is_resumed(videos, tmp_path):
     command = arguments(videos / "train", tmp_path, epochs=500, save_every=1)
     with subprocess.Popen(
-        [sys.executable, "-m", "keras_nonlocal", *command],
+        [sys.executable, "-m", "tests.shallow", "keras_nonlocal", *command],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -324,7 +328,7 @@ def test_killed_and_started_again_it_ends_the_same(videos, tmp_path):
             videos, output, epochs=3, precise_statistics=2, save_every=1
         )
         return subprocess.Popen(
-            [sys.executable, "-m", "keras_nonlocal", *command],
+            [sys.executable, "-m", "tests.shallow", "keras_nonlocal", *command],
             cwd=Path(__file__).parents[2],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -15,6 +15,7 @@ from tests.training.cluster import configs, start_workers
 from tests.training.processes import start_module
 
 pytestmark = pytest.mark.slow
+COMMAND = ("tests.shallow", "keras_nonlocal")
 SECONDS = 400
 # Sums in another order, amplified by the statistics of small batches. The weights
 # themselves move by more than 0.1.
@@ -66,10 +67,10 @@ def train(videos, output, backend, workers=2, **changes):
     """Trains to the end. Returns what each process printed."""
     if workers == 1:
         listed = command(videos, output, **changes)
-        processes = [start_module("keras_nonlocal", *listed, KERAS_BACKEND=backend)]
+        processes = [start_module(*COMMAND, *listed, KERAS_BACKEND=backend)]
     else:
         listed = command(videos, output, strategy="multi-worker", **changes)
-        processes = start_workers("keras_nonlocal", *listed, KERAS_BACKEND=backend)
+        processes = start_workers(*COMMAND, *listed, KERAS_BACKEND=backend)
     with ended(processes):
         printed = [process.communicate(timeout=SECONDS) for process in processes]
         for process, (_, errors) in zip(processes, printed, strict=True):
@@ -83,7 +84,7 @@ def end_in_an_epoch(videos, output, backend, victim, by=signal.SIGKILL):
     Returns both exit codes, and what the other one prints on standard error.
     """
     listed = command(videos, output, strategy="multi-worker")
-    workers = start_workers("keras_nonlocal", *listed, KERAS_BACKEND=backend)
+    workers = start_workers(*COMMAND, *listed, KERAS_BACKEND=backend)
     with ended(workers):
         limit = time.monotonic() + SECONDS
         while True:
@@ -181,7 +182,7 @@ def test_workers_that_see_different_folders_are_told(videos, tmp_path):
     train(videos, tmp_path / "here", "tensorflow", epochs=1)
     processes = [
         start_module(
-            "keras_nonlocal",
+            *COMMAND,
             *command(videos, folder, strategy="multi-worker", epochs=1),
             TF_CONFIG=config,
         )
@@ -218,7 +219,7 @@ def test_what_workers_cannot_do_is_an_error(
 ):
     pytest.importorskip(backend)
     listed = command(videos, tmp_path / "run", strategy="multi-worker", **changes)
-    processes = start_workers("keras_nonlocal", *listed, KERAS_BACKEND=backend)
+    processes = start_workers(*COMMAND, *listed, KERAS_BACKEND=backend)
     with ended(processes):
         printed = [process.communicate(timeout=SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [2, 2], printed

@@ -59,7 +59,7 @@ def run(name, namespaces):
 @pytest.mark.parametrize(
     "name", [name for name in page_names() if any(b.is_run for b in blocks(name))]
 )
-def test_code_runs(name, namespaces, monkeypatch):
+def test_code_runs(name, namespaces, monkeypatch, shallow_networks):
     monkeypatch.chdir(namespaces["folder"])
     # Pages ask for it where a new process would.
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")

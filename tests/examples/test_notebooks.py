@@ -55,6 +55,7 @@ def test_outputs_are_kept_small_and_without_errors(name):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_all_run(tmp_path):
     """In one test, because one notebook reads what another one wrote."""
     nbclient = pytest.importorskip("nbclient")

@@ -120,7 +120,13 @@ def test_both_kinds_of_tables_are_on_one_page(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if place else [])
+        for place, name in enumerate(NAMES)
+    ],
+)
 def test_miniature_run_of_a_table(tmp_path, name):
     pytest.importorskip(PACKAGES[name])
     recipe = dataclasses.replace(RECIPE, steps=2, test_clips=16)

@@ -23,7 +23,9 @@ if keras.backend.backend() == "tensorflow":
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_step_in_mixed_precision_changes_the_weights_a_little(policy):
+def test_a_step_in_mixed_precision_changes_the_weights_a_little(
+    policy, shallow_networks
+):
     options = {"classes": 3, "width": 4, "dropout_rate": 0.0}
     shape = (4, 32, 32, 3)
     keras.config.set_dtype_policy(policy)

@@ -237,7 +237,7 @@ def test_mixed_precision_scores_are_float32():
 
 
 @pytest.mark.slow
-def test_fit_learns_a_separable_batch():
+def test_fit_learns_a_separable_batch(shallow_networks):
     keras.utils.set_random_seed(0)
     model = small(dropout_rate=0.0, width=8)
     model.compile(

@@ -22,7 +22,7 @@ def videos(tmp_path_factory):
 
 
 @pytest.fixture
-def settings(videos, tmp_path):
+def settings(videos, tmp_path, shallow_networks):
     return TrainingSettings().replace(
         videos=videos,
         output=tmp_path / "run",

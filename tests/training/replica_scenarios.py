@@ -22,6 +22,7 @@ import keras_nonlocal
 from keras_nonlocal.replicas.sublayers import seed_states
 from keras_nonlocal.training import ReplicatedModel
 from tests.data.videos import moving_pictures, write_video
+from tests.shallow import use_shallow_networks
 
 # The last batch has one sample more on the first of two replicas than on the second.
 SAMPLES = 19
@@ -67,6 +68,7 @@ def toy_model(norm: str = "frozen") -> ReplicatedModel:
 
 
 def small_builder_model(**options: Any) -> keras.Model:
+    use_shallow_networks()
     return keras_nonlocal.NLResNet50C2D(
         input_shape=(4, 32, 32, 3), classes=CLASSES, width=4, dropout_rate=0, **options
     )
