@@ -81,6 +81,7 @@ def test_write_records(folder, capsys):
     assert "from before: records/class_names.txt" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("shallow_networks")
 def test_training_on_a_folder_of_records_knows_its_classes(folder, capsys):
     for name in ("broken", "empty"):
         Path(f"videos/y/{name}.mp4").unlink()
