@@ -120,8 +120,10 @@ def evaluate_videos(
 
     Example:
 
-    >>> result = keras_nonlocal.evaluate_videos(model, "videos/test")  # doctest: +SKIP
-    >>> print(result)  # doctest: +SKIP
+    ```python
+    result = keras_nonlocal.evaluate_videos(model, "videos/test")
+    print(result)
+    ```
 
     References:
         [Non-local Neural Networks](https://arxiv.org/abs/1711.07971), section 5.1,

@@ -21,8 +21,9 @@ ROUTES = {
 _MIN_PAIRS_TO_SORT = 2**19
 # Assumed number of positions where it is unknown when a graph is built.
 _ASSUMED_POSITIONS = 2**13
-# N×M matrices at the peak of a training step: the weights, their gradients and
-# the gradients of the logits. A mask adds masked weights and their gradients.
+# How many N×M matrices are in memory at once during a training step: the weights, their
+# gradients and the gradients of the logits. A mask adds masked weights and their
+# gradients.
 # Measured: tests/layers/test_memory_limit.py.
 _MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}
 # In bfloat16, TensorFlow has narrow copies beside matrices in float32.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from keras_nonlocal.runs.setting_groups import PathName, field_kinds
+from keras_nonlocal.runs.checked_fields import field_kinds
+from keras_nonlocal.runs.setting_groups import PathName
 from keras_nonlocal.runs.typed_values import as_json
 
 CONFIG_FILE = "config.json"
@@ -121,7 +122,7 @@ class GroupedSettings:
             values = json.loads(file.read_text(encoding="utf-8"))["settings"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"The file must hold the settings of a training run. Received: {file}"
+                f"The file must contain training settings. Received: {file}"
             ) from error
         return cls.from_dict(values)
 

@@ -1,4 +1,4 @@
-"""Estimates, after the first steps, how long a training run will take."""
+"""Estimates the total training time from the first steps."""
 
 import time
 from collections.abc import Callable

@@ -1,15 +1,14 @@
-"""The groups of a training run's settings."""
+"""Settings for training, grouped by topic."""
 
-import dataclasses
 import os
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Literal
 
 from keras_nonlocal.architectures.tables import StemPoolPadding, VideoVariant
 from keras_nonlocal.layers.block_arguments import Mode, Normalization, Scope
-from keras_nonlocal.runs.typed_values import Bounds, plain_value
+from keras_nonlocal.runs.checked_fields import Group
+from keras_nonlocal.runs.typed_values import Bounds
 
 PathName = str | os.PathLike[str]
 Count = Annotated[int, Bounds(1)]
@@ -21,19 +20,6 @@ Part = Annotated[float, Bounds(0, 1, is_open=True)]
 ListFormat = Literal["path-label", "path-labels", "kinetics", "charades"]
 LabelMode = Literal["int", "multi_hot", "binary"]
 Stage = Literal["stem", "res2", "res3", "res4", "res5"]
-
-# The results of `field_kinds`: annotations take long to resolve.
-_KINDS: dict[Any, Mapping[str, Any]] = {}
-
-
-class Group:
-    """A frozen dataclass that checks the types of its values."""
-
-    def __post_init__(self) -> None:
-        for name, kind in field_kinds(type(self)).items():
-            value = plain_value(name, getattr(self, name), kind)
-            # A frozen dataclass accepts no ordinary assignment.
-            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,12 +278,3 @@ class TestSettings(Group):
     num_clips: Count = 10
     num_crops: Literal[1, 3] = 3
     reduction: Literal["mean", "max", "logits"] = "mean"
-
-
-def field_kinds(group: Any) -> Mapping[str, Any]:
-    """Returns the type of each field, with its bounds."""
-    if group not in _KINDS:
-        hints = get_type_hints(group, include_extras=True)
-        kinds = {each.name: hints[each.name] for each in dataclasses.fields(group)}
-        _KINDS[group] = types.MappingProxyType(kinds)
-    return _KINDS[group]

@@ -1,4 +1,4 @@
-"""The settings of a training run on videos."""
+"""Settings for training on videos."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
 """Imports Keras and TensorFlow without garbage collections.
 
-They create a million objects that stay, and next to no garbage. Collections would visit
+They create very many objects that stay, and next to no garbage. Collections would visit
 these objects again and again, during the imports and after them.
 """
 
@@ -17,7 +17,8 @@ _is_hooked = False
 def import_uncollected() -> None:
     """Keeps the objects of Keras and TensorFlow out of garbage collections.
 
-    Concerns imports that are yet to come.
+    Affects imports that are yet to come. All objects that exist after them are left
+    alone, those of the program too.
     """
     global _is_hooked
     if _is_hooked:

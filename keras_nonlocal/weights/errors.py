@@ -33,9 +33,8 @@ PARSE_ERRORS = (
     EOFError,
     LookupError,
     MemoryError,
-    NotImplementedError,
     OSError,
-    RuntimeError,
+    RuntimeError,  # of which `NotImplementedError` is a kind
     SyntaxError,
     TypeError,
     ValueError,

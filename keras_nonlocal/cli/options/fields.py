@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from keras_nonlocal.runs import TrainingSettings
+from keras_nonlocal.runs.checked_fields import field_kinds
 from keras_nonlocal.runs.grouped_settings import (
     GroupedSettings,
     field_types,
     fields_by_name,
 )
-from keras_nonlocal.runs.setting_groups import field_kinds
 
 
 def add_field(

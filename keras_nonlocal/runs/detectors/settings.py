@@ -1,14 +1,14 @@
-"""The settings of a training run of a detector."""
+"""Settings for training a detector."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from keras_nonlocal.layers.block_arguments import Mode
+from keras_nonlocal.runs.checked_fields import Group
 from keras_nonlocal.runs.grouped_settings import GroupedSettings
 from keras_nonlocal.runs.setting_groups import (
     Count,
-    Group,
     NotNegative,
     Number,
     PathName,

@@ -1,4 +1,4 @@
-"""Saves and restores the state of a training run.
+"""Saves and restores training state.
 
 The file `state.npz` is a NumPy archive with one array per variable and replica, the
 states of the random generators, and `notes`. The notes are JSON, stored as bytes. They
