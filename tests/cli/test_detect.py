@@ -212,7 +212,6 @@ def test_a_detector_is_exported(model_file, tmp_path, capsys):
     assert "`--top` has an effect for a clip model alone" in capsys.readouterr().err
 
 
-@pytest.mark.thorough
 def test_summary_of_the_detectors_is_exact(capsys):
     assert main(["summary", "--task", "detection", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["networks"]

@@ -26,7 +26,6 @@ def run(name, *arguments):
     return finished.stdout
 
 
-@pytest.mark.thorough
 def test_fine_tune(tmp_path):
     printed = run(
         *("fine_tune.py", "--output", tmp_path, "--epochs", 1, "--first-epochs", 1),

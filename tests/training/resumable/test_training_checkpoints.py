@@ -386,7 +386,6 @@ def test_numpys_integers_are_numbers_of_epochs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.thorough
 def test_killed_processes_leave_no_trace(videos, tmp_path):
     """SIGKILL at random moments and in the middle of writing each of the files."""
     whole, parts, replicas = tmp_path / "whole", tmp_path / "parts", 2

@@ -70,7 +70,6 @@ def test_a_worker_leaves_out_what_it_cannot_read(tmp_path):
     assert together == {*range(13)} - {5}
 
 
-@pytest.mark.thorough
 def test_each_worker_may_decode_in_processes(tmp_path):
     pytest.importorskip("grain")
     arguments = (str(tmp_path), "13", "4")
