@@ -13,6 +13,7 @@ pytestmark = [
         keras.backend.backend() != "tensorflow", reason="it trains in TensorFlow"
     ),
     pytest.mark.slow,
+    pytest.mark.usefixtures("shallow_networks"),
 ]
 
 
