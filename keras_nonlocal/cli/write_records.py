@@ -72,13 +72,15 @@ def add_command(commands: Any) -> argparse.ArgumentParser:
     )
     add_pipeline_options(command, with_directory=False)
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(renamed={"directory": "DIR", "num_threads": "threads"})
+    command.set_defaults(renamed={"directory": "VIDEOS", "num_threads": "threads"})
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the command; see `keras_nonlocal.cli.main` for the exit code."""
     videos = read_videos(options.videos, options.list_format, options.root)
+    # From here on, errors about a `directory` are about that of the records.
+    options.renamed = {**options.renamed, "directory": "DIR"}
     settings = {
         "short_side": options.short_side,
         "quality": options.quality,

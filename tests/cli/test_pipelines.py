@@ -222,3 +222,14 @@ def test_commands_do_the_same_on_clusters(folder, capsys):
         np.load("one.npy"), np.load("two.npy"), rtol=1e-5, atol=1e-6
     )
     assert Path("one.csv").read_bytes() == Path("two.csv").read_bytes()
+
+
+def test_the_folder_that_an_error_is_about_is_named(folder, capsys):
+    assert main(["write-records", "videos", "others"]) == 1
+    assert main(["write-records", "videos", "others", "--quality", "9"]) == 2
+    assert "`DIR` must hold no records but those of the same" in capsys.readouterr().err
+    shutil.rmtree("videos/x")
+    assert main(["write-records", "videos", "records"]) == 2
+    error = capsys.readouterr().err
+    assert "`VIDEOS` must have a subdirectory for each of at least two" in error
+    assert "Received: VIDEOS='videos' with the classes ['y']" in error

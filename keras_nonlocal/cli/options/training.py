@@ -68,7 +68,8 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
     add_field(
         group,
         "validation",
-        "a directory or a list for validation after each epoch",
+        "a directory or a list for validation after each epoch "
+        "(default: the folder val in VIDEOS, if there is one)",
         metavar="VIDEOS",
     )
     add_field(
@@ -78,7 +79,11 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
         metavar="SHARE",
     )
     add_field(
-        group, "test", "a directory or a list for the final test", metavar="VIDEOS"
+        group,
+        "test",
+        "a directory or a list for the final test "
+        "(default: the folder test in VIDEOS, if there is one)",
+        metavar="VIDEOS",
     )
     add_field(group, "on_error", "how to handle a video that cannot be read")
     add_field(group, "max_errors", "maximum number of videos to skip", metavar="NUMBER")
