@@ -20,7 +20,7 @@ def start_quietly() -> None:
     """Makes TensorFlow start sooner, with its fast kernels and without messages.
 
     Call it before TensorFlow or Keras is imported; afterwards, it has no effect.
-    Later garbage collections ignore all objects that exist when these imports end.
+    Garbage collections pause during these imports.
     User-defined values of `TF_ENABLE_ONEDNN_OPTS` and `TF_CPP_MIN_LOG_LEVEL` are kept.
     Exceptions and fatal errors still reach the terminal, also during the start.
 

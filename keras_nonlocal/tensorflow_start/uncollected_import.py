@@ -1,7 +1,7 @@
 """Imports Keras and TensorFlow without garbage collections.
 
-They create very many objects that stay, and next to no garbage. Collections would visit
-these objects again and again, during the imports and after them.
+They create very many objects that stay, and little garbage, which the first collection
+after them finds. Collections in between would visit these objects again and again.
 """
 
 import gc
@@ -15,11 +15,7 @@ _is_hooked = False
 
 
 def import_uncollected() -> None:
-    """Keeps the objects of Keras and TensorFlow out of garbage collections.
-
-    Affects imports that are yet to come. All objects that exist after them are left
-    alone, those of the program too.
-    """
+    """Pauses automatic collections in imports of Keras and TensorFlow yet to come."""
     global _is_hooked
     if _is_hooked:
         return
@@ -31,12 +27,12 @@ def import_uncollected() -> None:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
+    # Unlike `gc.disable`, it leaves the program's own choice alone.
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
     try:
         yield
-        gc.freeze()
     finally:
-        # Keras imports TensorFlow: the outer import ends the pause.
-        if was_enabled:
-            gc.enable()
+        # Not where the program has set others in the meantime.
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*thresholds)

@@ -53,7 +53,6 @@ def is_free(path):
 
 
 @pytest.mark.slow
-@pytest.mark.thorough
 def test_command_resumes_after_a_kill_and_writes_the_page(tmp_path):
     folder = tmp_path / "results"
     process = start(folder)

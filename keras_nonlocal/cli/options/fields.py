@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from keras_nonlocal.runs import TrainingSettings
-from keras_nonlocal.runs.checked_fields import field_kinds
 from keras_nonlocal.runs.grouped_settings import (
     GroupedSettings,
     field_types,
@@ -34,7 +33,7 @@ def add_field(
         **arguments: Arguments of `add_argument` that override those derived from the
             field.
     """
-    default = getattr(field_kinds(settings)[fields_by_name(settings)[name]], name)
+    default = getattr(getattr(settings(), fields_by_name(settings)[name]), name)
     if "default:" not in help_text:
         help_text = f"{help_text} (default: {_written(default)})".lstrip()
     group.add_argument(
