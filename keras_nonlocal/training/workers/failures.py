@@ -1,11 +1,12 @@
 """`WorkerLostError`: what the others see when a worker dies."""
 
 import atexit
+import contextlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import keras
@@ -21,6 +22,9 @@ _OF_JAX = re.compile(
 )
 _REASON_OF_JAX = re.compile(rf"(?:{_OF_JAX.pattern}).*", re.IGNORECASE)
 _LONGEST = 300
+# The other processes of JAX abort as soon as the first one, which has their service, has
+# ended. What ends it often ends them as well, and they should say so.
+_SECONDS_FOR_OTHERS = 10
 
 
 class WorkerLostError(RuntimeError):
@@ -33,9 +37,16 @@ class WorkerLostError(RuntimeError):
 
 
 def exit_at_once(code: int) -> NoReturn:
-    """Ends the process without its threads, which may wait for a lost worker."""
+    """Ends the process without its threads, which may wait for a lost worker.
+
+    The first of several processes of JAX gives the others a few seconds to end first.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    index, count = jax_process()
+    if count > 1 and index == 0:
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(_SECONDS_FOR_OTHERS)
     os._exit(code)
 
 
@@ -51,7 +62,7 @@ def end_without_others(code: int) -> None:
         atexit.register(exit_at_once, code)
 
 
-@contextmanager
+@contextlib.contextmanager
 def worker_loss_named() -> Iterator[None]:
     """Turns the error of a lost worker into a `WorkerLostError`.
 
