@@ -41,8 +41,9 @@ def rng(request):
 
 
 @pytest.fixture
-def shallow_networks(monkeypatch):
+def shallow_networks():
     """Networks of 50 layers have few: for tests of what surrounds them."""
-    from tests import shallow
+    from tests.shallow import shallow_row
 
-    monkeypatch.setitem(shallow.tables.DEPTHS, shallow.DEPTH, shallow.ROW)
+    with shallow_row():
+        yield

@@ -14,6 +14,8 @@ from tests.data.videos import moving_pictures, write_video
 
 PACKAGE = Path(keras_nonlocal.__file__).parent
 README = PACKAGE.parent / "README.md"
+# Rooms whose examples are about what surrounds a network.
+SURROUNDINGS = ("export", "inference", "runs")
 
 
 def examples():
@@ -31,7 +33,10 @@ def examples():
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
-def test_docstring(example, tmp_path, monkeypatch):
+def test_docstring(example, tmp_path, monkeypatch, request):
+    room = example.name.split(".")[1]
+    if room in SURROUNDINGS:
+        request.getfixturevalue("shallow_networks")
     monkeypatch.chdir(tmp_path)
     report = []
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

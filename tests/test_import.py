@@ -21,6 +21,16 @@ PACKAGE = Path(keras_nonlocal.__file__).parent
 REGISTERED = [f"keras_nonlocal>{name}" for name in ("NonLocalBlock", "RegionModel")]
 
 
+def thoroughly(*cases):
+    """Cases like others, which the main job leaves out."""
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.thorough
+        )
+        for case in cases
+    ]
+
+
 def run_python(code: str, *arguments: str, **environment: str) -> str:
     """Runs `code` in a fresh interpreter and returns what it prints."""
     return subprocess.run(
@@ -50,7 +60,7 @@ def test_import_loads_no_backend_and_no_decoder():
         pytest.param(
             "import importlib.util, keras_nonlocal;"
             "importlib.util.find_spec('keras'); import keras",
-            marks=pytest.mark.slow,
+            marks=[pytest.mark.slow, pytest.mark.thorough],
         ),
     ],
 )
@@ -78,10 +88,12 @@ def test_saved_models_load_whatever_is_imported_first(imports, tmp_path):
     "name",
     [
         "detection.RegionModel",
-        "layers.FrozenBatchNormalization",
-        "layers.FusedBatchNormalization",
-        "layers.NonLocalBlock",
-        "layers.PixelPreprocessing",
+        *thoroughly(
+            "layers.FrozenBatchNormalization",
+            "layers.FusedBatchNormalization",
+            "layers.NonLocalBlock",
+            "layers.PixelPreprocessing",
+        ),
         "training.gradient_l2",
     ],
 )
@@ -99,7 +111,8 @@ print(all(map(keras.saving.get_registered_object, {REGISTERED})))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "module", ["detection.boxes", "layers.non_local_block", "replicas.model"]
+    "module",
+    [*thoroughly("detection.boxes", "layers.non_local_block"), "replicas.model"],
 )
 def test_a_module_may_be_the_first_import_of_all(module):
     code = f"""
@@ -145,9 +158,11 @@ print(json.dumps([errors, at_once, registered()]))
 @pytest.mark.parametrize(
     ("backend", "moment", "code"),
     [
-        ("jax", "keras.activations", "keras_nonlocal.layers.NonLocalBlock"),
+        *thoroughly(
+            ("jax", "keras.activations", "keras_nonlocal.layers.NonLocalBlock"),
+            ("jax", "keras.saving", "import keras_nonlocal.layers.non_local_block"),
+        ),
         ("jax", "keras_nonlocal.models.clip_info", "keras_nonlocal.models.ClipInfo"),
-        ("jax", "keras.saving", "import keras_nonlocal.layers.non_local_block"),
         ("tensorflow", "keras.activations", "keras_nonlocal.models.ClipInfo"),
         ("tensorflow", "keras.saving", "import keras_nonlocal.detection.region_model"),
     ],
@@ -255,7 +270,8 @@ def test_rooms_are_there_without_having_been_imported():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["detection.Anchors", "detection.RECIPES", "training.ReplicatedModel"]
+    "name",
+    [*thoroughly("detection.Anchors", "detection.RECIPES"), "training.ReplicatedModel"],
 )
 def test_names_can_be_the_first_that_imports_keras(name):
     code = f"import sys, keras_nonlocal; keras_nonlocal.{name}"

@@ -7,6 +7,7 @@ import numpy as np
 import keras_nonlocal
 from keras_nonlocal.detection import RECIPES, KeypointRCNN, MaskRCNN
 from keras_nonlocal.detection.settings import HeadSettings
+from tests.shallow import shallow_row
 
 SIDE = 64
 
@@ -31,13 +32,14 @@ def small_recipe(name="paper"):
 
 
 def small_backbone(nonlocal_blocks=1, side=SIDE):
-    return keras_nonlocal.NLResNet50(
-        include_top=False,
-        input_shape=(side, side, 3),
-        nonlocal_blocks=nonlocal_blocks,
-        nonlocal_options={"normalization": "frozen_batch"},
-        width=4,
-    )
+    with shallow_row():
+        return keras_nonlocal.NLResNet50(
+            include_top=False,
+            input_shape=(side, side, 3),
+            nonlocal_blocks=nonlocal_blocks,
+            nonlocal_options={"normalization": "frozen_batch"},
+            width=4,
+        )
 
 
 def small_detector(seed=1, nonlocal_blocks=1, side=SIDE, **arguments):

@@ -15,9 +15,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def run(name, *arguments):
     finished = subprocess.run(
-        [sys.executable, EXAMPLES / name, *map(str, arguments)],
+        [sys.executable, "-m", "tests.shallow", EXAMPLES / name, *map(str, arguments)],
         capture_output=True,
         text=True,
+        cwd=EXAMPLES.parent,
         env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
         check=False,
         timeout=300,
