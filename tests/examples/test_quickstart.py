@@ -12,20 +12,21 @@ import pytest
 from tests.data.videos import moving_pictures, write_video
 
 pytest.importorskip("tensorflow")
+pytestmark = [pytest.mark.slow, pytest.mark.quickstart]
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.py"
 
 
-def run(*arguments):
+def run(*arguments, through=()):
     return subprocess.run(
-        [sys.executable, QUICKSTART, *map(str, arguments)],
+        [sys.executable, *through, QUICKSTART, *map(str, arguments)],
         capture_output=True,
         text=True,
+        cwd=QUICKSTART.parents[1],
         env={**os.environ, "PYTHONPATH": str(QUICKSTART.parents[1])},
         check=False,
     )
 
 
-@pytest.mark.slow
 def test_from_video_files_to_a_served_model(tmp_path):
     finished = run(
         *("--output", tmp_path, "--videos", 36, "--test-videos", 12, "--epochs", 1),
@@ -53,7 +54,6 @@ def test_from_video_files_to_a_served_model(tmp_path):
     assert train.isdisjoint(test)
 
 
-@pytest.mark.slow
 def test_own_videos(tmp_path):
     data = tmp_path / "data"
     for seed in range(2):
@@ -65,6 +65,8 @@ def test_own_videos(tmp_path):
     finished = run(
         *("--data", data, "--output", tmp_path / "out", "--epochs", 1, "--width", 4),
         *("--num-frames", 4, "--batch-size", 4, "--num-clips", 1),
+        # The other test has the network as it is.
+        through=("-m", "tests.shallow"),
     )
     assert finished.returncode == 0, finished.stderr
     assert "| network                           |   all | parameters" in finished.stdout
@@ -72,7 +74,6 @@ def test_own_videos(tmp_path):
     assert (tmp_path / "out" / "attention.png").is_file()
 
 
-@pytest.mark.slow
 def test_missing_data_is_one_sentence(tmp_path):
     finished = run("--data", tmp_path / "nowhere", "--output", tmp_path)
     assert finished.returncode == 1
