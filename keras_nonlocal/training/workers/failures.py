@@ -22,8 +22,8 @@ _OF_JAX = re.compile(
 )
 _REASON_OF_JAX = re.compile(rf"(?:{_OF_JAX.pattern}).*", re.IGNORECASE)
 _LONGEST = 300
-# The other processes of JAX abort as soon as the first one, which has their service, has
-# ended. What ends it often ends them as well, and they should say so.
+# The other processes of JAX abort as soon as the first one, which has their service,
+# has ended. What ends it often ends them as well, and they should say so.
 _SECONDS_FOR_OTHERS = 10
 
 
