@@ -1,6 +1,6 @@
 """The datasets of a training run and their properties."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from keras_nonlocal.runs.class_balance import class_weights, evenly_sampled
@@ -29,6 +29,8 @@ class TrainingInputs:
         steps_per_epoch: Number of training batches in an epoch.
         fingerprints: Hashes of the training and validation videos.
         class_weights: Weights of the classes in the loss, or `None`.
+        found: Sources of the videos for validation and for the test that the settings
+            do not name.
     """
 
     training: Any
@@ -42,6 +44,7 @@ class TrainingInputs:
     steps_per_epoch: int
     fingerprints: dict[str, str | None]
     class_weights: dict[int, float] | None = None
+    found: dict[str, str] = field(default_factory=dict)
 
     @property
     def num_outputs(self) -> int:
@@ -94,6 +97,7 @@ def inputs_of_videos(
         ),
         fingerprints=videos.fingerprints(),
         class_weights=weights,
+        found=videos.found,
     )
 
 

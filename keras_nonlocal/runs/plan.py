@@ -127,6 +127,11 @@ def describe_length(plan: TrainingPlan, recipe: RecipeSettings) -> str:
     return length_line(plan.epochs, (plan.num_videos, "video"), plan.updates, is_chosen)
 
 
+def counted(number: int, thing: str) -> str:
+    """Returns a number and what it counts, such as `"1,200 videos"`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def length_line(
     epochs: int, files: tuple[int, str], updates: int, is_chosen: bool
 ) -> str:
@@ -138,9 +143,8 @@ def length_line(
         updates: Number of updates of the weights.
         is_chosen: Whether the length depends on the number of files.
     """
-    counts = ((epochs, "epoch"), files, (updates, "update"))
-    parts = (f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in counts)
-    length = "{} of {}, {}".format(*parts)
+    parts = ((epochs, "epoch"), files, (updates, "update"))
+    length = "{} of {}, {}".format(*(counted(*part) for part in parts))
     if is_chosen:
         length += (
             f"; chosen for this number of {files[1]}s, `epochs` or `updates` changes it"

@@ -16,7 +16,7 @@ from keras_nonlocal.runs.inputs import (
     inputs_of_videos,
 )
 from keras_nonlocal.runs.network import compiled_network
-from keras_nonlocal.runs.plan import TrainingPlan, describe_length
+from keras_nonlocal.runs.plan import TrainingPlan, counted, describe_length
 from keras_nonlocal.runs.settings import TrainingSettings
 from keras_nonlocal.runs.shares import Share
 from keras_nonlocal.runs.training_run import TrainingRun, Verbose, strategy_of_run
@@ -182,7 +182,15 @@ class _VideoRun(
         return compiled_network(self.settings, self.inputs, self.plan)
 
     def length(self) -> str:
-        return describe_length(self.plan, self.settings.recipe)
+        length = describe_length(self.plan, self.settings.recipe)
+        numbers = {
+            "validation": self.inputs.num_validation_videos,
+            "test": self.inputs.num_test_videos,
+        }
+        # What the settings name needs no line.
+        for part, source in self.inputs.found.items():
+            length += f"; {part} on {counted(numbers[part], 'video')} in {source}"
+        return length
 
     @property
     def precise_statistics(self) -> int:

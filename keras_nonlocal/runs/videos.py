@@ -24,6 +24,8 @@ class TrainingVideos:
         test: The videos of the final test, if any.
         classes: Number of classes.
         label_mode: Format of the labels.
+        found: Sources of the parts that the settings do not name, but that lie beside
+            the training videos.
     """
 
     training: "VideoList"
@@ -31,6 +33,7 @@ class TrainingVideos:
     test: "VideoList | None"
     classes: int
     label_mode: LabelMode
+    found: dict[str, str]
 
     @classmethod
     def of(cls, settings: DataSettings, seed: int) -> "TrainingVideos":
@@ -62,7 +65,9 @@ class TrainingVideos:
             )
         mode = settings.label_mode or _label_mode(training)
         _check_label_mode(mode, training, classes)
-        return cls(training, validation, lists.get("test"), classes, mode)
+        named = {"training", *_named_sources(settings)}
+        found = {part: sources[part] for part in sources if part not in named}
+        return cls(training, validation, lists.get("test"), classes, mode, found)
 
     def fingerprints(self) -> dict[str, str | None]:
         """Returns hashes of the paths, labels and class names that the run uses."""
@@ -77,12 +82,7 @@ def _sources(settings: DataSettings) -> dict[str, str]:
     """Returns the source of the videos of each part."""
     if settings.videos is None:
         raise ValueError("`videos` must be a directory or a list. Received: None")
-    given = {
-        "training": settings.videos,
-        "validation": settings.validation,
-        "test": settings.test,
-    }
-    sources = {part: os.fspath(path) for part, path in given.items() if path}
+    sources = _named_sources(settings)
     directory = sources["training"]
     if os.path.isdir(os.path.join(directory, "train")):
         sources["training"] = os.path.join(directory, "train")
@@ -97,6 +97,15 @@ def _sources(settings: DataSettings) -> dict[str, str]:
             f"{sources['validation']!r}"
         )
     return sources
+
+
+def _named_sources(settings: DataSettings) -> dict[str, str]:
+    given = {
+        "training": settings.videos,
+        "validation": settings.validation,
+        "test": settings.test,
+    }
+    return {part: os.fspath(path) for part, path in given.items() if path}
 
 
 def _check_part(

@@ -24,7 +24,9 @@ pytestmark = [
 def test_a_run_returns_what_it_wrote(settings, videos):
     lines = []
     result = run_training(settings, verbose=0, announce=lines.append)
-    assert lines == ["2 epochs of 9 videos, 6 updates"]
+    assert lines == [
+        f"2 epochs of 9 videos, 6 updates; test on 2 videos in {videos / 'test'}"
+    ]
     recorded = settings.replace(precision="float32")
     assert TrainingSettings.load(result.folder) == result.settings == recorded
     assert len(result.history["loss"]) == 2

@@ -30,8 +30,9 @@ def list_directory(
     """Lists the videos below a directory in alphanumeric order.
 
     Hidden and system folders and files are skipped at any depth. One warning to the
-    logger `keras_nonlocal` counts everything else that is left out: classes without
-    videos, files with unknown extensions, and links to folders.
+    logger `keras_nonlocal` counts everything else that is left out: files outside of
+    the class folders, files with unknown extensions, and links to folders. Another one
+    names the classes without videos, which keep their labels.
 
     Args:
         directory: Path of the directory. A path with a scheme (`gs://…`) is listed by

@@ -127,10 +127,17 @@ class VideoSearch:
         self._outside += len(self._named(names))
 
     def report(self, directory: str) -> None:
-        """Logs one warning to the logger `keras_nonlocal` about what was left out."""
+        """Logs warnings to the logger `keras_nonlocal` about what may be a mistake."""
+        place = files.printable(directory)
+        if self._without_videos:
+            number = len(self._without_videos)
+            _LOGGER.warning(
+                "Below %r, %s: %s",
+                place,
+                _count(number, "class has no videos", "classes have no videos"),
+                _listed(self._without_videos),
+            )
         parts = [
-            _count(len(self._without_videos), "empty class", "empty classes")
-            + _listed(self._without_videos),
             _count(
                 self._outside,
                 "file outside of the class folders",
@@ -151,11 +158,10 @@ class VideoSearch:
                 "file with an unknown ending",
                 "files with unknown endings",
             )
-            + _listed([ending for ending, _ in self._unknown.most_common()]),
+            + _in_brackets(_listed([name for name, _ in self._unknown.most_common()])),
         ]
         found = [part for part in parts if part]
         if found:
-            place = files.printable(directory)
             _LOGGER.warning("Left out below %r: %s", place, ", ".join(found))
 
     def _named(self, names: list[str]) -> list[str]:
@@ -183,7 +189,9 @@ def _count(number: int, one: str, several: str) -> str:
 
 
 def _listed(names: list[str], most: int = 8) -> str:
-    if not names:
-        return ""
     shown = [files.printable(name) or "no ending" for name in names[:most]]
-    return f" ({', '.join(shown)}{', …' if len(names) > most else ''})"
+    return f"{', '.join(shown)}{', …' if len(names) > most else ''}"
+
+
+def _in_brackets(names: str) -> str:
+    return f" ({names})" if names else ""

@@ -54,7 +54,7 @@ def test_a_hidden_folder_may_hold_the_videos(tmp_path: Path) -> None:
     assert found(tmp_path / ".cache") == ["a/1.mp4", "b/1.mp4"]
 
 
-def test_what_is_left_out_is_counted_in_one_line(
+def test_what_is_left_out_is_counted_in_one_line_and_empty_classes_in_another(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     videos = tmp_path / "videos"
@@ -66,9 +66,10 @@ def test_what_is_left_out_is_counted_in_one_line(
         found_list = list_directory(videos)
     assert found_list.class_names == ("a", "b", "c")
     assert caplog.messages == [
-        f"Left out below '{videos}': 1 empty class (c), 1 file outside of the class "
-        "folders, 1 folder behind a link (see `follow_links`), 4 files with unknown "
-        "endings (.txt, no ending, .rar)"
+        f"Below '{videos}', 1 class has no videos: c",
+        f"Left out below '{videos}': 1 file outside of the class folders, 1 folder "
+        "behind a link (see `follow_links`), 4 files with unknown endings (.txt, no "
+        "ending, .rar)",
     ]
     caplog.clear()
     with caplog.at_level(logging.WARNING, "keras_nonlocal"):
