@@ -31,7 +31,8 @@ CONVERTED = [
 # They store the order of decoding, and the times follow from the rate.
 WITHOUT_TIMES = {".avi", ".divx", ".h264", ".hevc", ".m1v", ".m2v", ".m4v"}
 # Frames that share a packet of the stream have one timestamp together. What the command
-# guesses for the others depends on how large the frames happen to be.
+# guesses for the others depends on how large the frames happen to be: even steps are as
+# right.
 SPARSE_TIMES = {".mpe", ".mpg", ".vob"}
 # Of 255 levels, in the mean, for two ways to interpolate colors.
 UNLIKE = 8
@@ -96,7 +97,8 @@ def test_times_count_from_the_beginning(comparison, film):
         errors = errors[[0, -1]]
     elif film.path.suffix in SPARSE_TIMES:
         steps = np.arange(len(expected)) / float(Fraction(film.kind.rate))
-        errors = np.abs(comparison.times - expected[0] - steps)
+        even = np.abs(comparison.times - expected[0] - steps)
+        errors = min(errors, even, key=np.max)
     np.testing.assert_allclose(errors, 0, rtol=0, atol=1e-6)
 
 
