@@ -1,5 +1,7 @@
 """Tiny detectors, and pictures with objects for them."""
 
+import contextlib
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +33,17 @@ def small_recipe(name="paper"):
     )
 
 
+@contextlib.contextmanager
+def initial_weights_of(seed):
+    """In this context, Keras draws the same initial weights each time."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
 def small_backbone(nonlocal_blocks=1, side=SIDE):
     with shallow_row():
         return keras_nonlocal.NLResNet50(
@@ -44,8 +57,9 @@ def small_backbone(nonlocal_blocks=1, side=SIDE):
 
 def small_detector(seed=1, nonlocal_blocks=1, side=SIDE, **arguments):
     arguments = {"recipe": small_recipe()} | arguments
-    backbone = small_backbone(nonlocal_blocks, side)
-    return MaskRCNN(backbone, 3, seed=seed, **arguments)
+    with initial_weights_of(seed):
+        backbone = small_backbone(nonlocal_blocks, side)
+        return MaskRCNN(backbone, 3, seed=seed, **arguments)
 
 
 def small_keypoint_detector(seed=1, nonlocal_blocks=1, **arguments):
@@ -59,7 +73,9 @@ def small_keypoint_detector(seed=1, nonlocal_blocks=1, **arguments):
         "oks_sigmas": (0.05, 0.1, 0.1),
         "skeleton": [(0, 1), (0, 2)],
     } | arguments
-    return KeypointRCNN(small_backbone(nonlocal_blocks), seed=seed, **arguments)
+    with initial_weights_of(seed):
+        backbone = small_backbone(nonlocal_blocks)
+        return KeypointRCNN(backbone, seed=seed, **arguments)
 
 
 def pictures(rng, counts, num_places=4, grid=14):

@@ -50,7 +50,8 @@ def test_processes_end_with_the_dataset(source: tuple[Path, Path]) -> None:
     one_epoch(dataset)
     assert multiprocessing.active_children()
     del dataset
-    end = time.monotonic() + 20
+    # Grain waits up to 25 s for a process, and kills it then.
+    end = time.monotonic() + 90
     while multiprocessing.active_children() and time.monotonic() < end:
         gc.collect()
         time.sleep(0.1)

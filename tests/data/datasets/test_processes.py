@@ -52,7 +52,8 @@ def processes() -> set[int | None]:
 
 
 def until(condition: Any) -> bool:
-    end = time.monotonic() + 20
+    # Grain waits up to 25 s for a process, and kills it then.
+    end = time.monotonic() + 90
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
     return bool(condition())
