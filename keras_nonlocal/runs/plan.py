@@ -127,11 +127,6 @@ def describe_length(plan: TrainingPlan, recipe: RecipeSettings) -> str:
     return length_line(plan.epochs, (plan.num_videos, "video"), plan.updates, is_chosen)
 
 
-def counted(number: int, thing: str) -> str:
-    """Returns a number and what it counts, such as `"1,200 videos"`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
 def length_line(
     epochs: int, files: tuple[int, str], updates: int, is_chosen: bool
 ) -> str:
@@ -144,7 +139,8 @@ def length_line(
         is_chosen: Whether the length depends on the number of files.
     """
     parts = ((epochs, "epoch"), files, (updates, "update"))
-    length = "{} of {}, {}".format(*(counted(*part) for part in parts))
+    words = (f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in parts)
+    length = "{} of {}, {}".format(*words)
     if is_chosen:
         length += (
             f"; chosen for this number of {files[1]}s, `epochs` or `updates` changes it"

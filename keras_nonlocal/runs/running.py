@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_nonlocal import training
+from keras_nonlocal import files, training
 from keras_nonlocal.data.opening import reader_of_list
 from keras_nonlocal.inference import VideoEvaluation, evaluate_videos
 from keras_nonlocal.runs.inputs import (
@@ -16,7 +16,7 @@ from keras_nonlocal.runs.inputs import (
     inputs_of_videos,
 )
 from keras_nonlocal.runs.network import compiled_network
-from keras_nonlocal.runs.plan import TrainingPlan, counted, describe_length
+from keras_nonlocal.runs.plan import TrainingPlan, describe_length
 from keras_nonlocal.runs.settings import TrainingSettings
 from keras_nonlocal.runs.shares import Share
 from keras_nonlocal.runs.training_run import TrainingRun, Verbose, strategy_of_run
@@ -189,7 +189,8 @@ class _VideoRun(
         }
         # What the settings name needs no line.
         for part, source in self.inputs.found.items():
-            length += f"; {part} on {counted(numbers[part], 'video')} in {source}"
+            place = files.printable(source)
+            length += f"; {part} videos: {numbers[part]:,} in {place}"
         return length
 
     @property

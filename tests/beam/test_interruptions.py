@@ -61,7 +61,15 @@ def test_broken_videos_are_listed_and_tried_again(videos, model, tmp_path):
     np.testing.assert_array_equal(second.scores[kept], first.scores)
 
 
-@pytest.mark.parametrize("options", [IN_PROCESS, REPEATING, PORTABLE])
+@pytest.mark.parametrize(
+    "options",
+    [
+        IN_PROCESS,
+        REPEATING,
+        PORTABLE,
+        pytest.param(TWO_PROCESSES, marks=pytest.mark.thorough),
+    ],
+)
 def test_too_many_broken_videos_raise_and_the_next_call_continues(
     options, videos, tmp_path
 ):

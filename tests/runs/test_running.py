@@ -25,7 +25,7 @@ def test_a_run_returns_what_it_wrote(settings, videos):
     lines = []
     result = run_training(settings, verbose=0, announce=lines.append)
     assert lines == [
-        f"2 epochs of 9 videos, 6 updates; test on 2 videos in {videos / 'test'}"
+        f"2 epochs of 9 videos, 6 updates; test videos: 2 in {videos / 'test'}"
     ]
     recorded = settings.replace(precision="float32")
     assert TrainingSettings.load(result.folder) == result.settings == recorded
