@@ -134,7 +134,11 @@ class VideoSearch:
             _LOGGER.warning(
                 "Below %r, %s: %s",
                 place,
-                _count(number, "class has no videos", "classes have no videos"),
+                _count(
+                    number,
+                    "class is kept without videos",
+                    "classes are kept without videos",
+                ),
                 _listed(self._without_videos),
             )
         parts = [

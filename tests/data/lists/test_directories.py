@@ -66,7 +66,7 @@ def test_what_is_left_out_is_counted_in_one_line_and_empty_classes_in_another(
         found_list = list_directory(videos)
     assert found_list.class_names == ("a", "b", "c")
     assert caplog.messages == [
-        f"Below '{videos}', 1 class has no videos: c",
+        f"Below '{videos}', 1 class is kept without videos: c",
         f"Left out below '{videos}': 1 file outside of the class folders, 1 folder "
         "behind a link (see `follow_links`), 4 files with unknown endings (.txt, no "
         "ending, .rar)",
