@@ -8,7 +8,9 @@ chosen, or else the one with the largest pictures. Covers, previews and thumbnai
 ignored.
 """
 
+import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from keras_nonlocal import files
@@ -31,6 +33,14 @@ _FORMATS = (
 )
 _CONTAINER_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 _NO_ERRORS_ARGUMENT = 19
+# Streams of pictures without a container, by the ending of their files.
+_BARE_STREAMS = {
+    **dict.fromkeys((".264", ".avc", ".h264", ".h26l"), "h264"),
+    **dict.fromkeys((".265", ".h265", ".hevc"), "hevc"),
+}
+_START_CODE = b"\0\0\1"
+# A recording that was joined late contains a start code within the first picture.
+_LONGEST_REST = 2**24
 
 
 class VideoFile:
@@ -162,6 +172,23 @@ class VideoFile:
             raise VideoError(
                 self.path, "it is none of the containers that hold a video themselves"
             ) from None
+        except self._av.error.InvalidDataError:
+            suffix = Path(self.path).suffix.lower()
+            if suffix not in _BARE_STREAMS or not self._leave_out_a_rest():
+                raise
+            source = _NamelessFile(self._file, self._file.tell())
+            return self._av.open(source, format=_BARE_STREAMS[suffix], **arguments)
+
+    def _leave_out_a_rest(self) -> bool:
+        """Goes to the first start code, and returns whether something was before it.
+
+        FFmpeg rejects some streams that were joined within a picture or a start code.
+        """
+        self._close_file()
+        self._file = files.open_bytes(self.path)
+        start = self._file.read(_LONGEST_REST).find(_START_CODE)
+        self._file.seek(max(start, 0))
+        return start > 0
 
     def _choose(self, video_stream: int | None) -> Any:
         streams = self.container.streams.video
@@ -204,12 +231,23 @@ class _NamelessFile:
 
     Args:
         file: The file to read.
+        start: Where it begins for the reader, in bytes.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], start: int = 0) -> None:
+        self._file = file
+        self._start = start
         self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Goes to a position, and returns it."""
+        if whence == io.SEEK_SET:
+            offset += self._start
+        return self._file.seek(offset, whence) - self._start
+
+    def tell(self) -> int:
+        """Returns the position."""
+        return self._file.tell() - self._start
 
 
 def _preference(stream: Any) -> tuple[bool, bool, bool, int]:

@@ -226,6 +226,27 @@ def test_damage_in_a_stream_without_times_is_told(tmp_path: Path) -> None:
         video.read(np.arange(len(video.times)), FRAMING)
 
 
+@pytest.mark.parametrize(("kind", "codec"), [("h264", "libx264"), ("hevc", "libx265")])
+def test_a_stream_joined_within_a_picture_begins_with_the_next_key_frame(
+    kind: str, codec: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / f"v.{kind}"
+    options = {"x265-params": "keyint=12"} if codec == "libx265" else {}
+    write_video(path, FRAMES, gop=12, codec=codec, options=options)
+    content = path.read_bytes()
+    begin = content.index(b"\0\0\1", len(content) // 3)
+    path.write_bytes(content[begin:])
+    with PyAVReader(str(path)) as video:
+        expected = video.read(np.arange(len(video.times)), FRAMING)
+    assert 12 < len(expected) < 49
+    # FFmpeg does not open all of them by itself, such as a part of a start code.
+    for cut in (begin - 1, begin + 1, begin + 2, *(begin - rng.integers(2, 9, 3))):
+        path.write_bytes(content[cut:])
+        with PyAVReader(str(path)) as video:
+            pictures = video.read(np.arange(len(video.times)), FRAMING)
+        np.testing.assert_array_equal(pictures, expected)
+
+
 def mutations(content: bytes, rng: np.random.Generator) -> Iterator[bytes]:
     """Yields the content cut off, with single bytes, a stretch and the head changed,
     and with a stretch left out."""
