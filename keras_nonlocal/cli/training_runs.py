@@ -72,11 +72,16 @@ def end_of_run(
 def _announcer(
     settings: "GroupedSettings", command: argparse.ArgumentParser
 ) -> Callable[[str], None]:
-    """Prints the settings and then each line, in terms of the command's options."""
+    """Prints each line in terms of the command's options, the changed settings first.
+
+    `config.json` in the run folder holds the others.
+    """
+    defaults = type(settings)().to_dict()
     lines = [
         f"{name}: {value}"
-        for group in settings.to_dict().values()
+        for title, group in settings.to_dict().items()
         for name, value in group.items()
+        if value != defaults[title][name]
     ]
 
     def announce(line: str) -> None:

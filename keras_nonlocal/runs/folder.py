@@ -39,6 +39,8 @@ _CHANGEABLE = frozenset(
         "workers",
     }
 )
+# What a plan counts, but training does not depend on.
+_OF_THE_TEST = frozenset({"num_test_pictures", "num_test_videos"})
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,10 @@ class RunFolder:
             if name not in _CHANGEABLE and there[name] != here[name]:
                 raise self._other(f"`{name}`", there[name], here[name])
         for name, value in plan.to_dict().items():
-            if name in saved.plan and saved.plan[name] != value:
-                raise self._other(f"{name} of the plan", saved.plan[name], value)
+            if name in _OF_THE_TEST or name not in saved.plan:
+                continue
+            if saved.plan[name] != value:
+                raise self._other(_in_words(name), saved.plan[name], value)
         for part, value in inputs.fingerprints.items():
             if part in saved.videos and saved.videos[part] != value:
                 name = f"the hash of the {part} data"
@@ -226,6 +230,12 @@ def _settings_of_options(saved: Mapping[str, Any]) -> TrainingSettings:
     return TrainingSettings().replace(
         **{name: value for name, value in options.items() if name in known}
     )
+
+
+def _in_words(name: str) -> str:
+    """Names an attribute of a plan in a sentence."""
+    words = name.removeprefix("num_").replace("_", " ")
+    return f"the {words}" if name == "first_learning_rate" else f"the number of {words}"
 
 
 def _flat(settings: Settings) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def run_training(
     ...     batch_size=2, epochs=1, precise_statistics=2, num_clips=1, num_crops=1)
     >>> result = run_training(settings, verbose=0, announce=print)
     1 epoch of 4 videos, 2 updates
+    the first update compiles the network and takes longer than the others
     >>> result.class_names, len(result.history["loss"]), result.evaluation.labels
     (('jump', 'run'), 1, (0, 0, 1, 1))
     >>> keras.saving.load_model(result.model_path).output_shape
@@ -191,6 +192,8 @@ class _VideoRun(
         for part, source in self.inputs.found.items():
             place = files.printable(source)
             length += f"; {part} videos: {numbers[part]:,} in {place}"
+        if self.inputs.test is None:
+            length += "; no test videos"
         return length
 
     @property

@@ -169,6 +169,13 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
         if progress is not None:
             self.announce(f"the run in {self.folder.path} {self._state_of(progress)}")
         self.folder.write_config(self.settings, self.inputs, self.plan)
+        if progress is None or not self._has_ended(progress):
+            self.announce(
+                "the first update compiles the network and takes longer than the others"
+            )
+
+    def _has_ended(self, progress: Progress) -> bool:
+        return progress.epoch >= self.plan.epochs or progress.stopped
 
     def _state_of(self, progress: Progress) -> str:
         rest = "only its model is saved and tested again"

@@ -1,6 +1,8 @@
 """Training runs from Python."""
 
 import json
+import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,7 +27,8 @@ def test_a_run_returns_what_it_wrote(settings, videos):
     lines = []
     result = run_training(settings, verbose=0, announce=lines.append)
     assert lines == [
-        f"2 epochs of 9 videos, 6 updates; test videos: 2 in {videos / 'test'}"
+        f"2 epochs of 9 videos, 6 updates; test videos: 2 in {videos / 'test'}",
+        "the first update compiles the network and takes longer than the others",
     ]
     recorded = settings.replace(precision="float32")
     assert TrainingSettings.load(result.folder) == result.settings == recorded
@@ -46,9 +49,35 @@ def test_a_run_returns_what_it_wrote(settings, videos):
     lines.clear()
     second = run_training(settings, verbose=0, announce=lines.append)
     assert "is finished: its last epoch, 2, is trained" in lines[1]
+    assert len(lines) == 2
     assert second.history == result.history
     for own, expected in zip(second.model.weights, result.model.weights, strict=True):
         np.testing.assert_array_equal(own.numpy(), expected.numpy(), own.path)
+
+
+def test_a_finished_run_is_tested_when_its_test_videos_come(settings, videos, tmp_path):
+    root = tmp_path / "parts"
+    shutil.copytree(videos / "train", root / "train")
+    shutil.copytree(videos / "test", root / "val")
+    lines = []
+    settings = settings.replace(videos=root)
+    result = run_training(settings, verbose=0, announce=lines.append)
+    assert result.evaluation is None
+    assert lines[0] == (
+        f"2 epochs of 9 videos, 6 updates; validation videos: 2 in {root / 'val'}; "
+        "no test videos"
+    )
+    shutil.copytree(videos / "test", root / "test")
+    tested = run_training(settings, verbose=0, announce=lines.append)
+    assert tested.history == result.history
+    assert {"loss", "val_loss"} <= {*result.history}
+    assert [path.parent.parent.name for path in map(Path, tested.evaluation.paths)] == [
+        "test",
+        "test",
+    ]
+    shutil.rmtree(root / "val" / "c")
+    with pytest.raises(ValueError, match="number of validation videos is 2 instead of"):
+        run_training(settings, verbose=0)
 
 
 def test_a_run_keeps_the_precision_that_it_began_with(settings, monkeypatch):

@@ -120,7 +120,8 @@ class _DetectorRun(
         plan, recipe = self.plan, self.settings.recipe
         is_chosen = recipe.epochs is None and recipe.updates is None
         pictures = (plan.num_pictures, "picture")
-        return length_line(plan.epochs, pictures, plan.updates, is_chosen)
+        length = length_line(plan.epochs, pictures, plan.updates, is_chosen)
+        return length if self.inputs.test is not None else f"{length}; no test pictures"
 
     @property
     def speed_unit(self) -> str:

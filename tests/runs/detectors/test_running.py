@@ -67,6 +67,7 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(settings, tmp_path):
         run_detector_training(other, verbose=0, callbacks=[KillAt(4)])
     lines.clear()
     resumed = run_detector_training(other, verbose=0, announce=lines.append)
+    assert lines[0] == "2 epochs of 9 pictures, 10 updates; no test pictures"
     assert "is resumed in epoch 1, batch 3" in lines[1]
     for own, expected in zip(
         weights_of(resumed.model), weights_of(whole.model), strict=True
