@@ -79,8 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Returns the options of a command. Beam's options are in `pipeline_options`."""
-    parser = _parser()
-    options, others = parser.parse_known_args(arguments)
+    options, others = _parser().parse_known_args(arguments)
     # The parser takes an optional list only before the first option.
     name = getattr(options, "late_list", None)
     end = others.index("--") if "--" in others else len(others)
@@ -88,7 +87,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         late = [*others[:end], *others[end + 1 :]]
         setattr(options, name, [*getattr(options, name), *late])
         others = []
-    keep_pipeline_options(parser, options, others)
+    keep_pipeline_options(options, others)
     return options
 
 

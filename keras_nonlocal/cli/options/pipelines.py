@@ -32,18 +32,13 @@ def add_pipeline_options(
         )
 
 
-def keep_pipeline_options(
-    parser: argparse.ArgumentParser,
-    options: argparse.Namespace,
-    others: Sequence[str],
-) -> None:
+def keep_pipeline_options(options: argparse.Namespace, others: Sequence[str]) -> None:
     """Keeps the options that the command does not know, if they are Beam's.
 
     Exits with an error if the command takes none, or one is not written as
     `--name=value` or `--name`.
 
     Args:
-        parser: The parser of all commands.
         options: The options that the command knows. They get `pipeline_options`.
         others: The other arguments.
     """
@@ -52,7 +47,9 @@ def keep_pipeline_options(
         each for each in others if not takes_some or not _BEAM_OPTION.fullmatch(each)
     ]
     if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        command = options.command
+        message = f"{command.prog}: error: unrecognized arguments: {' '.join(unknown)}"
+        command.exit(2, f"{message}\n`{command.prog} --help` lists the options\n")
     options.pipeline_options = [*others]
 
 
