@@ -32,7 +32,7 @@ _REGISTERING_MODULES = (
     "keras_nonlocal.layers.pixel_preprocessing",
     "keras_nonlocal.layers.rematerialized_segment",
     "keras_nonlocal.metrics.mean_average_precision",
-    "keras_nonlocal.models.clip_info",
+    "keras_nonlocal.models.clip_info_registration",
     "keras_nonlocal.replicas.model",
     "keras_nonlocal.training.detector_schedules",
 )

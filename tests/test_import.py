@@ -162,8 +162,8 @@ print(json.dumps([errors, at_once, registered()]))
             ("jax", "keras.activations", "keras_nonlocal.layers.NonLocalBlock"),
             ("jax", "keras.saving", "import keras_nonlocal.layers.non_local_block"),
         ),
-        ("jax", "keras_nonlocal.models.clip_info", "keras_nonlocal.models.ClipInfo"),
-        ("tensorflow", "keras.activations", "keras_nonlocal.models.ClipInfo"),
+        ("jax", "keras_nonlocal.layers.operation", "keras_nonlocal.models.NLResNet"),
+        ("tensorflow", "keras.activations", "keras_nonlocal.models.NLResNet"),
         ("tensorflow", "keras.saving", "import keras_nonlocal.detection.region_model"),
     ],
 )
@@ -329,7 +329,7 @@ def test_registered_classes_are_registered_with_the_package():
     registering = {
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         for path in PACKAGE.rglob("*.py")
-        if "@keras.saving.register_keras_serializable" in path.read_text()
+        if "keras.saving.register_keras_serializable(" in path.read_text()
     }
     assert registering == set(_REGISTERING_MODULES)
 

@@ -4,9 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import keras
 import numpy as np
 
 from keras_nonlocal.arguments import check_positive_integer
@@ -24,8 +23,14 @@ from keras_nonlocal.inference.views import Views
 from keras_nonlocal.models.clip_model import ClipModel, clip_model
 from keras_nonlocal.tensors import Tensor
 
-# A model, an exported file, or its path.
-ScoringModel: TypeAlias = keras.Model | ExportedModel | str | os.PathLike[str]
+if TYPE_CHECKING:
+    import keras
+
+    # A model, an exported file, or its path.
+    ScoringModel: TypeAlias = keras.Model | ExportedModel | str | os.PathLike[str]
+else:
+    # Exported files need no Keras.
+    ScoringModel = Any
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ def scorer(
 
 def progress_bar(total: int, verbose: str | int) -> Any:
     """Returns a progress bar over videos."""
+    import keras
+
     shown = 1 if verbose == "auto" else int(verbose)
     return keras.utils.Progbar(total, verbose=shown, unit_name="video")
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from keras_nonlocal.data.datasets.clip_loader import ClipLoader
@@ -25,7 +24,7 @@ _Scored = tuple[int, np.ndarray | VideoError]
 
 
 def scored_views(
-    model: keras.Model,
+    model: Any,
     loader: ClipLoader,
     indices: Sequence[int],
     batch_size: int,
@@ -41,7 +40,8 @@ def scored_views(
     the other, and the model is called in the thread of the caller.
 
     Args:
-        model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores.
+        model: Takes clips `(batch, num_frames, height, width, 3)` and returns scores: a
+            Keras model or an `ExportedModel`.
         loader: Loads the views of a video, `(num_views, num_frames, height, width, 3)`.
         indices: The videos of `loader`.
         batch_size: Number of views per step of the model.
@@ -109,7 +109,7 @@ class _Batches:
     views of the video that is being decoded is scored before that is complete.
     """
 
-    model: keras.Model
+    model: Any
     batch_size: int
     preprocessing: Callable[[Tensor], Tensor]
     # Views of complete videos, fewer than a batch of each shape.

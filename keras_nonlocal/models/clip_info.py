@@ -4,13 +4,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import keras
-
 from keras_nonlocal.arguments import check_positive_integer, check_positive_number
 from keras_nonlocal.weights.normalization import PixelNormalization
 
 
-@keras.saving.register_keras_serializable(package="keras_nonlocal")
 @dataclass(frozen=True)
 class ClipInfo:
     """Facts about the training of a model, which are saved in its `.keras` file.

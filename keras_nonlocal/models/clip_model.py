@@ -1,4 +1,7 @@
-"""The properties of a model for clips: its input, its output and its training."""
+"""The properties of a model for clips: its input, its output and its training.
+
+Exported files have them too, and need no Keras, which is imported for models alone.
+"""
 
 import logging
 from collections.abc import Callable
@@ -6,15 +9,9 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-import keras
-
-from keras_nonlocal.layers import PixelPreprocessing
 from keras_nonlocal.models.clip_info import ClipInfo
-from keras_nonlocal.models.output_activation import activation_name
-from keras_nonlocal.models.preprocessing import preprocess_input
-from keras_nonlocal.replicas.sublayers import all_layers
 from keras_nonlocal.tensors import Tensor
-from keras_nonlocal.weights import KINETICS_NORMALIZATION, PixelNormalization
+from keras_nonlocal.weights.normalization import KINETICS_NORMALIZATION
 
 Preprocessing = Callable[[Tensor], Tensor]
 
@@ -63,7 +60,7 @@ class ClipModel:
     `clip_model` creates it once, and the functions that score videos pass it on.
 
     Attributes:
-        model: The Keras model.
+        model: The Keras model, or an `ExportedModel`.
         clips: Shape of the model's clips.
         num_outputs: Number of scores per clip.
         activation: Name of the activation that computes the scores, such as `"softmax"`
@@ -73,7 +70,7 @@ class ClipModel:
         info: Facts about the model's training, as far as known.
     """
 
-    model: keras.Model
+    model: Any
     clips: ClipShape
     num_outputs: int
     activation: str | None
@@ -135,6 +132,9 @@ class ClipModel:
             return given
         if self.normalizes_pixels:
             return unchanged
+        # Exported files normalize pixels themselves, and need no Keras.
+        from keras_nonlocal.models.preprocessing import normalized
+
         normalization = self.info.normalization or KINETICS_NORMALIZATION
         return partial(normalized, normalization=normalization)
 
@@ -150,12 +150,13 @@ def _warn_of_other_stride(name: str, given: int, trained: int) -> None:
     )
 
 
-def clip_model(model: keras.Model) -> ClipModel:
+def clip_model(model: Any) -> ClipModel:
     """Returns the properties of a model that scores RGB clips.
 
     Args:
-        model: Takes clips `(batch, num_frames, height, width, 3)`, channels first if
-            that is Keras's image data format, and returns scores `(batch, classes)`.
+        model: A Keras model or an `ExportedModel`. It takes clips
+            `(batch, num_frames, height, width, 3)`, channels first if that is Keras's
+            image data format, and returns scores `(batch, classes)`.
 
     Raises:
         ValueError: If the model's inputs or outputs differ, or its class names do not
@@ -163,13 +164,16 @@ def clip_model(model: keras.Model) -> ClipModel:
     """
     known = getattr(model, "clip_model", None)
     if isinstance(known, ClipModel):
-        return known  # of an exported file, which is no Keras model
+        return known
+    from keras_nonlocal.models import inspection
+    from keras_nonlocal.models.output_activation import activation_name
+
     result = ClipModel(
         model,
-        clip_shape(model),
-        num_outputs(model),
+        inspection.clip_shape(model),
+        inspection.num_outputs(model),
         activation_name(model),
-        normalizes_pixels(model),
+        inspection.normalizes_pixels(model),
         clip_info(model),
     )
     names = result.class_names
@@ -184,73 +188,12 @@ def clip_model(model: keras.Model) -> ClipModel:
     return result
 
 
-def clip_shape(model: keras.Model) -> ClipShape:
-    """Returns the shape of the clips of a model with one input.
-
-    Args:
-        model: Takes RGB clips `(batch, num_frames, height, width, 3)`, channels first
-            if that is Keras's image data format.
-
-    Raises:
-        ValueError: If the model's inputs differ.
-    """
-    shape: Any = getattr(model, "input_shape", None)
-    axis = 0 if keras.config.image_data_format() == "channels_first" else -1
-    positions = list(shape)[1:] if _is_one_shape(shape) else []
-    if len(positions) != 4 or positions.pop(axis) != 3 or shape[0] is not None:
-        raise ValueError(
-            "`model` must have one input, any number of clips of RGB pictures "
-            "(batch, num_frames, height, width, channels). "
-            f"Received: model={getattr(model, 'name', model)!r} with the input shape "
-            f"{shape}"
-        )
-    return ClipShape(*positions)
-
-
-def num_outputs(model: keras.Model) -> int:
-    """Returns the number of scores per clip of a model with one output.
-
-    Args:
-        model: Returns scores `(batch, classes)`.
-
-    Raises:
-        ValueError: If the model's outputs differ.
-    """
-    shape: Any = getattr(model, "output_shape", None)
-    if not _is_one_shape(shape) or len(shape) != 2 or shape[1] is None:
-        raise ValueError(
-            "`model` must have one output, scores (batch, classes). "
-            f"Received: model={getattr(model, 'name', model)!r} with the output shape "
-            f"{shape}"
-        )
-    count: int = shape[1]
-    return count
-
-
-def normalizes_pixels(model: keras.Model) -> bool:
-    """Whether the model takes pixels from 0 to 255 and normalizes them itself."""
-    return any(isinstance(layer, PixelPreprocessing) for layer in all_layers(model))
-
-
-def clip_info(model: keras.Model) -> ClipInfo:
+def clip_info(model: Any) -> ClipInfo:
     """Returns the facts about the training, which are unknown if none are stored."""
     info = getattr(model, "clip_info", None)
     return info if isinstance(info, ClipInfo) else ClipInfo()
 
 
-def normalized(pixels: Tensor, normalization: PixelNormalization) -> Tensor:
-    """Normalizes pixels on the model's device, because bytes transfer faster."""
-    return preprocess_input(
-        keras.ops.convert_to_tensor(pixels), normalization=normalization
-    )
-
-
 def unchanged(pixels: Tensor) -> Tensor:
     """Preprocessing for a model that normalizes pixels itself."""
     return pixels
-
-
-def _is_one_shape(shape: object) -> bool:
-    return isinstance(shape, tuple) and not any(
-        isinstance(entry, tuple | list) for entry in shape
-    )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
-import keras
 import numpy as np
 
 from keras_nonlocal.arguments import check_positive_integer
@@ -59,7 +58,7 @@ def decode_predictions(
     """
     top = check_positive_integer("top", top)
     # The scores of quantized models may be unsigned, and have no opposite.
-    scores = np.atleast_2d(keras.ops.convert_to_numpy(preds)).astype("float64")
+    scores = np.atleast_2d(_as_array(preds)).astype("float64")
     names = kinetics400_names() if class_names is None else tuple(class_names)
     if scores.ndim == 2 and scores.shape[1] == 1 and len(names) == 2:
         scores = both_scores(scores)
@@ -73,6 +72,15 @@ def decode_predictions(
         [(names[index], float(row[index])) for index in indices]
         for row, indices in zip(scores, best, strict=True)
     ]
+
+
+def _as_array(scores: Tensor) -> np.ndarray:
+    if isinstance(scores, np.ndarray):
+        return scores
+    # Scores of exported files are arrays, and need no Keras.
+    import keras
+
+    return keras.ops.convert_to_numpy(scores)
 
 
 def both_scores(scores: np.ndarray) -> np.ndarray:

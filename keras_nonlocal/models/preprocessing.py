@@ -59,3 +59,10 @@ def preprocess_input(
 def preprocessing_layer(normalization: PixelNormalization) -> PixelPreprocessing:
     """Returns `preprocess_input` as the first layer of a model."""
     return PixelPreprocessing(**asdict(normalization), name=PREPROCESSING)
+
+
+def normalized(pixels: Tensor, normalization: PixelNormalization) -> Tensor:
+    """Normalizes pixels on the model's device, because bytes transfer faster."""
+    return preprocess_input(
+        keras.ops.convert_to_tensor(pixels), normalization=normalization
+    )

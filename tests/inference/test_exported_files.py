@@ -91,6 +91,25 @@ def videos(tmp_path, rng):
     return tmp_path / "videos"
 
 
+WITHOUT_KERAS = """
+import sys
+sys.modules["keras"] = None
+from keras_nonlocal.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("format", FILES)
+def test_videos_are_scored_without_keras(format, exports, videos, capsys):
+    _, folder = exports(format)
+    command = ["predict", str(folder), str(videos / "jump" / "x.mp4"), "--json"]
+    assert main(command) == 0
+    expected = json.loads(capsys.readouterr().out)
+    printed = subprocess.check_output([sys.executable, "-c", WITHOUT_KERAS, *command])
+    assert json.loads(printed) == expected
+
+
 @pytest.mark.parity
 @pytest.mark.parametrize("format", FILES)
 def test_videos_get_the_scores_of_the_model(format, exports, videos):
