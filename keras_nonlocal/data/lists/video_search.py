@@ -12,14 +12,20 @@ Media = Literal["files", "frame_folders", "both"]
 
 RECORD_EXTENSION = ".tfrecord"
 VIDEO_EXTENSIONS = (
+    ".264",
+    ".265",
     ".3g2",
     ".3gp",
     ".asf",
+    ".avc",
     ".avi",
     ".divx",
     ".f4v",
     ".flv",
     ".gif",
+    ".h264",
+    ".h265",
+    ".hevc",
     ".m1v",
     ".m2ts",
     ".m2v",

@@ -41,6 +41,7 @@ _BARE_STREAMS = {
 _START_CODE = b"\0\0\1"
 # A recording that was joined late contains a start code within the first picture.
 _LONGEST_REST = 2**24
+_BLOCK = 2**16
 
 
 class VideoFile:
@@ -173,22 +174,31 @@ class VideoFile:
                 self.path, "it is none of the containers that hold a video themselves"
             ) from None
         except self._av.error.InvalidDataError:
-            suffix = Path(self.path).suffix.lower()
-            if suffix not in _BARE_STREAMS or not self._leave_out_a_rest():
+            container = self._open_after_rest(arguments)
+            if container is None:
                 raise
-            source = _NamelessFile(self._file, self._file.tell())
-            return self._av.open(source, format=_BARE_STREAMS[suffix], **arguments)
+            return container
 
-    def _leave_out_a_rest(self) -> bool:
-        """Goes to the first start code, and returns whether something was before it.
+    def _open_after_rest(self, arguments: dict[str, Any]) -> Any:
+        """Opens a stream without a container from the first start code on.
 
-        FFmpeg rejects some streams that were joined within a picture or a start code.
+        FFmpeg rejects some that were joined within a picture or a start code. Returns
+        `None` for other files.
         """
+        suffix = Path(self.path).suffix.lower()
+        if suffix not in _BARE_STREAMS:
+            return None
         self._close_file()
         self._file = files.open_bytes(self.path)
-        start = self._file.read(_LONGEST_REST).find(_START_CODE)
-        self._file.seek(max(start, 0))
-        return start > 0
+        start = _first_start_code(self._file)
+        if start <= 0:
+            return None
+        self._file.seek(start)
+        source = _NamelessFile(self._file, start)
+        try:
+            return self._av.open(source, format=_BARE_STREAMS[suffix], **arguments)
+        except self._av.FFmpegError:
+            return None
 
     def _choose(self, video_stream: int | None) -> Any:
         streams = self.container.streams.video
@@ -224,6 +234,18 @@ class VideoFile:
     def _close_file(self) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _first_start_code(file: IO[bytes]) -> int:
+    """Returns where the first start code begins, in bytes, or -1 without one."""
+    begin, rest = 0, b""
+    while begin < _LONGEST_REST and (block := file.read(_BLOCK)):
+        found = (rest + block).find(_START_CODE)
+        if found >= 0:
+            return begin - len(rest) + found
+        begin += len(block)
+        rest = block[1 - len(_START_CODE) :]
+    return -1
 
 
 class _NamelessFile:

@@ -226,16 +226,22 @@ def test_damage_in_a_stream_without_times_is_told(tmp_path: Path) -> None:
         video.read(np.arange(len(video.times)), FRAMING)
 
 
-@pytest.mark.parametrize(("kind", "codec"), [("h264", "libx264"), ("hevc", "libx265")])
+@pytest.mark.parametrize(
+    ("kind", "codec"),
+    [("h264", "libx264"), ("avc", "libx264"), ("hevc", "libx265"), ("265", "libx265")],
+)
 def test_a_stream_joined_within_a_picture_begins_with_the_next_key_frame(
     kind: str, codec: str, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     path = tmp_path / f"v.{kind}"
     options = {"x265-params": "keyint=12"} if codec == "libx265" else {}
-    write_video(path, FRAMES, gop=12, codec=codec, options=options)
-    content = path.read_bytes()
+    own = "hevc" if codec == "libx265" else "h264"
+    named = tmp_path / f"named.{own}"
+    write_video(named, FRAMES, gop=12, codec=codec, options=options)
+    content = named.read_bytes()
     begin = content.index(b"\0\0\1", len(content) // 3)
     path.write_bytes(content[begin:])
+    assert str(path) in list_directory(tmp_path, labels=None).paths
     with PyAVReader(str(path)) as video:
         expected = video.read(np.arange(len(video.times)), FRAMING)
     assert 12 < len(expected) < 49
