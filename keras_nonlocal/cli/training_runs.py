@@ -3,14 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_nonlocal.cli.json_output import print_json
 from keras_nonlocal.cli.options.errors import in_options
 from keras_nonlocal.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from keras_nonlocal.runs.grouped_settings import GroupedSettings
+from keras_nonlocal.runs.grouped_settings import CONFIG_FILE
 
 _USER_ERROR = 2
 _WORKER_LOST = 3
@@ -70,12 +68,9 @@ def end_of_run(
 
 
 def _announcer(
-    settings: "GroupedSettings", command: argparse.ArgumentParser
+    settings: Any, command: argparse.ArgumentParser
 ) -> Callable[[str], None]:
-    """Prints each line in terms of the command's options, the changed settings first.
-
-    `config.json` in the run folder holds the others.
-    """
+    """Prints the changed settings, then lines in terms of the command's options."""
     defaults = type(settings)().to_dict()
     lines = [
         f"{name}: {value}"
@@ -83,6 +78,7 @@ def _announcer(
         for name, value in group.items()
         if value != defaults[title][name]
     ]
+    lines.append(f"all settings: {RunFolder.of(settings).path / CONFIG_FILE}")
 
     def announce(line: str) -> None:
         # A separate line, even during a progress bar.

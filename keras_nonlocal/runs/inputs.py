@@ -27,7 +27,7 @@ class TrainingInputs:
         num_videos: Number of training videos, or of clips per epoch for other data.
         num_validation_videos: Number of validation videos, in the same way.
         steps_per_epoch: Number of training batches in an epoch.
-        fingerprints: Hashes of the training and validation videos.
+        fingerprints: Hashes of the videos of each part.
         class_weights: Weights of the classes in the loss, or `None`.
         found: Sources of the videos for validation and for the test that the settings
             do not name.
@@ -140,7 +140,7 @@ def inputs_of_datasets(
         num_videos=count(clips),
         num_validation_videos=0 if validation is None else count(validation),
         steps_per_epoch=len(clips),
-        fingerprints={"training": None, "validation": None},
+        fingerprints={"training": None, "validation": None, "test": None},
     )
 
 

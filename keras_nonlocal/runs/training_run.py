@@ -168,8 +168,10 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
         progress = self.folder.progress()
         if progress is not None:
             self.announce(f"the run in {self.folder.path} {self._state_of(progress)}")
+        self.folder.drop_other_test(self.inputs)
         self.folder.write_config(self.settings, self.inputs, self.plan)
-        if progress is None or not self._has_ended(progress):
+        compiles = keras.backend.backend() != "torch"
+        if compiles and (progress is None or not self._has_ended(progress)):
             self.announce(
                 "the first update compiles the network and takes longer than the others"
             )
@@ -178,7 +180,8 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
         return progress.epoch >= self.plan.epochs or progress.stopped
 
     def _state_of(self, progress: Progress) -> str:
-        rest = "only its model is saved and tested again"
+        done = "saved" if self.inputs.test is None else "saved and tested"
+        rest = f"only its model is {done} again"
         if progress.epoch >= self.plan.epochs:
             return f"is finished: its last epoch, {progress.epoch}, is trained, {rest}"
         if progress.stopped:

@@ -5,8 +5,9 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from keras_nonlocal import files
 from keras_nonlocal.runs.setting_groups import DataSettings, LabelMode
 from keras_nonlocal.runs.video_sources import read_videos, read_videos_of_classes
 
@@ -70,11 +71,17 @@ class TrainingVideos:
         return cls(training, validation, lists.get("test"), classes, mode, found)
 
     def fingerprints(self) -> dict[str, str | None]:
-        """Returns hashes of the paths, labels and class names that the run uses."""
-        validation = self.validation
+        """Returns hashes of the paths, labels and class names that the run uses.
+
+        Those of the test also depend on the sizes and dates of the files, so that no
+        score of a replaced one is kept.
+        """
+        validation, test = self.validation, self.test
+        states = [] if test is None else [files.state(path) for path in test.paths]
         return {
             "training": _fingerprint(self.training),
             "validation": None if validation is None else _fingerprint(validation),
+            "test": None if test is None else _fingerprint(test, states),
         }
 
 
@@ -161,8 +168,8 @@ def _check_label_mode(mode: LabelMode, videos: "VideoList", classes: int) -> Non
         )
 
 
-def _fingerprint(videos: "VideoList") -> str:
-    content = (videos.paths, videos.labels, videos.segments, videos.class_names)
+def _fingerprint(videos: "VideoList", *more: Any) -> str:
+    content = (videos.paths, videos.labels, videos.segments, videos.class_names, *more)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 

@@ -75,6 +75,19 @@ def test_a_finished_run_is_tested_when_its_test_videos_come(settings, videos, tm
         "test",
         "test",
     ]
+    # Another video under the same name, and one less: no score of the old ones stays.
+    shutil.copy(videos / "train" / "b" / "2.mp4", root / "test" / "a" / "0.mp4")
+    (root / "test" / "c" / "0.mp4").unlink()
+    retested = run_training(settings, verbose=0, announce=lines.append)
+    assert len(retested.evaluation.paths) == 1
+    assert not np.allclose(retested.evaluation.scores[0], tested.evaluation.scores[0])
+    results = (result.folder / "test_scores.jsonl").read_text().splitlines()
+    assert sum("0.mp4" in line for line in results) == 1
+    shutil.rmtree(root / "test")
+    lines.clear()
+    run_training(settings, verbose=0, announce=lines.append)
+    assert lines[1].endswith("only its model is saved again")
+    assert not (result.folder / "test_scores.jsonl").exists()
     shutil.rmtree(root / "val" / "c")
     with pytest.raises(ValueError, match="number of validation videos is 2 instead of"):
         run_training(settings, verbose=0)
