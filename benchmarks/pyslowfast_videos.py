@@ -14,7 +14,7 @@ For the rows that say so, the memory format and the type of the network are chan
 user would change them.
 
 It needs `pip install torch torchvision av fvcore iopath simplejson psutil pandas scipy
-scikit-learn matplotlib tensorboard setuptools<81`.
+scikit-learn matplotlib tensorboard "setuptools<81"`.
 """
 
 import importlib.util
