@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from keras_nonlocal._surface import PACKAGE, needs_keras, public_names, rooms
+from keras_nonlocal._keras_free import needs_keras
+from keras_nonlocal._surface import PACKAGE, public_names, rooms
 
 
 def lazy_room(
