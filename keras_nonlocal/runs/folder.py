@@ -136,12 +136,12 @@ class RunFolder:
             f"of {here!r}"
         )
 
-    def drop_other_test(self, inputs: Inputs) -> None:
+    def drop_other_test(self, settings: Settings, inputs: Inputs) -> None:
         """Removes the results of a test on other videos, or of other content."""
         file = self.path / CONFIG_FILE
         if "test" not in inputs.fingerprints or not file.exists():
             return
-        saved = json.loads(file.read_text(encoding="utf-8")).get("videos", {})
+        saved = _read_config(file, type(settings)).videos
         if saved.get("test") != inputs.fingerprints["test"]:
             self.test_results.unlink(missing_ok=True)
 

@@ -168,7 +168,7 @@ class TrainingRun(abc.ABC, Generic[SettingsT, InputsT, PlanT, EvaluationT]):
         progress = self.folder.progress()
         if progress is not None:
             self.announce(f"the run in {self.folder.path} {self._state_of(progress)}")
-        self.folder.drop_other_test(self.inputs)
+        self.folder.drop_other_test(self.settings, self.inputs)
         self.folder.write_config(self.settings, self.inputs, self.plan)
         compiles = keras.backend.backend() != "torch"
         if compiles and (progress is None or not self._has_ended(progress)):
