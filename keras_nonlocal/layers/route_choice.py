@@ -21,8 +21,8 @@ ROUTES = {
 _MIN_PAIRS_TO_SORT = 2**19
 # Assumed number of positions where it is unknown when a graph is built.
 _ASSUMED_POSITIONS = 2**13
-# How many N×M matrices are in memory at once during a training step: the weights, their
-# gradients and the gradients of the logits. A mask adds masked weights and their
+# The number of N×M matrices that a training step holds in memory at once: the weights,
+# their gradients and the gradients of the logits. A mask adds masked weights and their
 # gradients.
 # Measured: tests/layers/test_memory_limit.py.
 _MATRICES = {"tensorflow": 3, "jax": 4, "torch": 3}

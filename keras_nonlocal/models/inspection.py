@@ -1,4 +1,4 @@
-"""What the input, the output and the layers of a Keras model tell."""
+"""Reads the size of the clips and the number of scores from a Keras model."""
 
 from typing import Any
 

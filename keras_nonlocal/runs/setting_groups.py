@@ -24,7 +24,7 @@ Stage = Literal["stem", "res2", "res3", "res4", "res5"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Group):
-    """The videos of a training run.
+    """Settings for the videos of a training run.
 
     Args:
         videos: A directory with a folder per class; a directory with such directories
@@ -73,7 +73,7 @@ class DataSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(Group):
-    """The network of a training run: arguments of `keras_nonlocal.NLResNet`.
+    """Settings for the network, which are arguments of `keras_nonlocal.NLResNet`.
 
     Args:
         depth, variant: As in `NLResNet`. Default to `50` and `"i3d"`.
@@ -111,7 +111,7 @@ class NetworkSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings(Group):
-    """The clips of a training run: arguments of `video_dataset_from_list`.
+    """Settings for the clips, which are arguments of `video_dataset_from_list`.
 
     Args:
         num_frames: Number of frames per clip. Defaults to `8`.
@@ -150,7 +150,7 @@ class ClipSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeSettings(Group):
-    """The training recipe. The defaults are the values of the paper.
+    """Settings for the training recipe. The defaults are the values of the paper.
 
     Args:
         optimizer: `"sgd"`, with Nesterov momentum and L2 in the gradient of kernels,
@@ -231,7 +231,7 @@ class RecipeSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(Group):
-    """The output and the devices of a training run.
+    """Settings for the output and the devices of a training run.
 
     Args:
         output: The run folder. An interrupted run in it is resumed. Defaults to
@@ -263,7 +263,7 @@ class RunSettings(Group):
 
 @dataclass(frozen=True, kw_only=True)
 class TestSettings(Group):
-    """The views of a whole video in the final test.
+    """Settings for the views of a whole video in the final test.
 
     Args:
         num_clips: Number of clips per video. Defaults to `10`.
